@@ -1,0 +1,22 @@
+/** dynip's entry point. */
+import { version } from "../package.json";
+
+import { main } from "./commands/main.ts";
+
+const dynip = {
+  meta: {
+    name: "dynip",
+    version,
+    description: "Know where your machines are: clients ping, the server records their addresses",
+  },
+  subCommands: {
+    init: () => import("./commands/init.ts").then((module) => module.default),
+    serve: () => import("./commands/serve.ts").then((module) => module.default),
+    ping: () => import("./commands/ping.ts").then((module) => module.default),
+  },
+};
+
+// No top-level await: one that is pending hides errors that would end a daemon.
+void main(dynip, process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,0 +1,192 @@
+/**
+ * The client log's text: a JSON object with one line per host, so that `jq`, `grep` and `diff` all
+ * work on it. Times are UTC, ISO 8601. Pure.
+ *
+ *     {
+ *     "nas": {"ipv4":{"address":"203.0.113.7","since":"2026-11-20T08:00:00.000Z","last_seen":"…"}},
+ *     "attic-pi": {"ipv4":{…},"ipv6":{…}}
+ *     }
+ *
+ * A log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
+ * its times in this machine's local time.
+ */
+import { canonicalAddress, type Family, familyOf } from "./address.ts";
+import type { Host, Hosts, Sighting } from "./registry.ts";
+
+/** A text that is not a client log; the message says where and why. */
+export class ClientLogFormatError extends Error {}
+
+export interface DecodedClientLog {
+  hosts: Hosts;
+  /** How many of the hosts were recorded by DynIP 0.1e. */
+  carriedOver: number;
+}
+
+/** The log's text, in slices of a few hundred hosts each, so that none takes long to make. */
+export function* encodeClientLog(hosts: Hosts): Generator<string> {
+  let slice = "{";
+  let count = 0;
+  for (const [name, host] of hosts) {
+    slice += `${count === 0 ? "" : ","}\n${encodeHost(name, host)}`;
+    if (++count % HOSTS_PER_SLICE === 0) {
+      yield slice;
+      slice = "";
+    }
+  }
+  yield `${slice}\n}\n`;
+}
+
+/**
+ * The hosts in a log's text.
+ * @throws ClientLogFormatError when any of it cannot be read: half a log is no log
+ */
+export function decodeClientLog(text: string): DecodedClientLog {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
+  }
+  if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
+  const hosts: Hosts = new Map();
+  let carriedOver = 0;
+  for (const [name, value] of Object.entries(document)) {
+    try {
+      if (Array.isArray(value)) carriedOver++;
+      hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
+    } catch (error) {
+      if (!(error instanceof ClientLogFormatError)) throw error;
+      const line = lineOf(text, name);
+      throw new ClientLogFormatError(
+        `${line === undefined ? "" : `line ${line}: `}host ${JSON.stringify(name)}: ${error.message}`,
+      );
+    }
+  }
+  return { hosts, carriedOver };
+}
+
+const HOSTS_PER_SLICE = 256;
+const HOST_KEYS: readonly string[] = ["ipv4", "ipv6"] satisfies Family[];
+const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
+
+function encodeHost(name: string, { ipv4, ipv6 }: Host): string {
+  return `${JSON.stringify(name)}: ${JSON.stringify({
+    ipv4: ipv4 && encodeSighting(ipv4),
+    ipv6: ipv6 && encodeSighting(ipv6),
+  })}`;
+}
+
+function decodeHost(value: unknown): Host {
+  const record = checkKeys(value, HOST_KEYS);
+  const host: Host = {};
+  for (const family of ["ipv4", "ipv6"] as const) {
+    if (record[family] !== undefined) host[family] = decodeSighting(record[family], family);
+  }
+  if (!host.ipv4 && !host.ipv6) throw new ClientLogFormatError("it has no address");
+  return host;
+}
+
+function encodeSighting({ address, since, lastSeen }: Sighting): Record<string, string> {
+  return {
+    address,
+    since: new Date(since).toISOString(),
+    last_seen: new Date(lastSeen).toISOString(),
+  };
+}
+
+function decodeSighting(value: unknown, family: Family): Sighting {
+  const { address, since, last_seen } = checkKeys(value, SIGHTING_KEYS, `${family} `);
+  return {
+    address: decodeAddress(address, family),
+    since: decodeTime(since, `${family}.since`),
+    lastSeen: decodeTime(last_seen, `${family}.last_seen`),
+  };
+}
+
+/** `[address, time]`, as DynIP 0.1e's server writes it; that server speaks IPv4 alone. */
+function decodeOldHost(value: readonly unknown[]): Host {
+  const [address, time] = value;
+  const parts = typeof time === "string" ? OLD_TIME.exec(time) : null;
+  if (value.length !== 2 || !parts) {
+    throw new ClientLogFormatError("it is not the address and time that DynIP 0.1e records");
+  }
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const milliseconds = Number((parts[7] ?? "").padEnd(3, "0").slice(0, 3));
+  const seen = new Date(year, month - 1, day, hour, minute, second, milliseconds).getTime();
+  return { ipv4: { address: decodeAddress(address, "ipv4"), since: seen, lastSeen: seen } };
+}
+
+/** Python's `datetime.isoformat(" ")`: no fraction when the microseconds are 0. */
+const OLD_TIME = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+
+function decodeAddress(value: unknown, family: Family): string {
+  const address = typeof value === "string" ? canonicalAddress(value) : undefined;
+  if (address === undefined || familyOf(address) !== family) {
+    const wanted = family === "ipv4" ? "an IPv4 address" : "an IPv6 address";
+    throw new ClientLogFormatError(`its address is ${JSON.stringify(value)}, must be ${wanted}`);
+  }
+  return address;
+}
+
+function decodeTime(value: unknown, key: string): number {
+  const time = typeof value === "string" && TIME.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(time)) {
+    const is = JSON.stringify(value) ?? "missing";
+    throw new ClientLogFormatError(`${key} is ${is}, must be a time like 2026-11-22T13:01:02.123Z`);
+  }
+  return time;
+}
+
+/** `value` as an object with no keys but these: one this version does not know would be lost. */
+function checkKeys(
+  value: unknown,
+  keys: readonly string[],
+  what = "",
+): Readonly<Record<string, unknown>> {
+  if (!isObject(value)) throw new ClientLogFormatError(`its ${what}record is not an object`);
+  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  if (unknown !== undefined) {
+    throw new ClientLogFormatError(
+      `its ${what}record has an unknown key ${JSON.stringify(unknown)}`,
+    );
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Where a text stops being a log. JSON.parse gives no position; with a host a line, the first line
+ * that is no member of an object is the one.
+ */
+function describeSyntaxError(text: string, { message }: SyntaxError): string {
+  if (text.trim() === "") return "it is empty";
+  const lines = text.split("\n");
+  if (lines[0]?.trim() !== "{") return `it is not JSON (${message})`;
+  for (const [index, line] of lines.entries()) {
+    if (index === 0) continue;
+    if (line.trim() === "}") return `line ${index + 2}: there is something after the end`;
+    try {
+      JSON.parse(`{${line.replace(/,\s*$/, "")}}`);
+    } catch (error) {
+      return `line ${index + 1} is not JSON (${(error as SyntaxError).message})`;
+    }
+  }
+  return `line ${lines.length}: the end is missing`;
+}
+
+/** The line on which a host's record begins, counted from 1. */
+function lineOf(text: string, name: string): number | undefined {
+  const index = text.split("\n").findIndex((line) => line.startsWith(`${JSON.stringify(name)}:`));
+  return index === -1 ? undefined : index + 1;
+}

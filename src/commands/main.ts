@@ -1,0 +1,189 @@
+/**
+ * Runs a command line, with what citty leaves to its caller: unknown options and extra arguments
+ * are errors, `--help` and `--version` work on every command, and an error is a message and an
+ * exit code.
+ */
+import { parseArgs, type ParseArgsConfig, stripVTControlCharacters, styleText } from "node:util";
+
+import {
+  type ArgsDef,
+  type CommandDef,
+  defineCommand,
+  type ParsedArgs,
+  renderUsage,
+  runCommand,
+} from "citty";
+
+import { systemConfigPath } from "../config.ts";
+import { EXIT, EXIT_MEANINGS, type ExitCode, type ExitName, UserError } from "../errors.ts";
+import { createLog, type Level } from "../log.ts";
+
+/** A subcommand of dynip. */
+export interface Subcommand extends CommandDef<any> {
+  args: ArgsDef;
+  /** The exit codes it can end with, for its help. */
+  exits: readonly ExitName[];
+}
+
+/** Defines a subcommand; its `run` rejects with a UserError for any exit code but 0. */
+export function defineSubcommand<const T extends ArgsDef>(definition: {
+  meta: { name: string; description: string };
+  args: T;
+  exits: readonly ExitName[];
+  run: (args: ParsedArgs<T>) => Promise<void>;
+}): Subcommand {
+  const { meta, args, exits, run } = definition;
+  return { ...defineCommand({ meta, args, run: (context) => run(context.args) }), args, exits };
+}
+
+/** The root: a name, a version and lazy subcommands. */
+export interface Root {
+  meta: { name: string; version: string; description: string };
+  subCommands: Record<string, () => Promise<Subcommand>>;
+}
+
+/** The options of every subcommand. */
+export const LOG_ARGS = {
+  verbose: { type: "boolean", alias: "v", description: "Show more: INFO messages" },
+  debug: { type: "boolean", description: "Show everything: DEBUG messages, and stacks of errors" },
+} as const satisfies ArgsDef;
+
+/** The argument of the commands that read a configuration. */
+export const CONFIG_ARG = {
+  config: {
+    type: "positional",
+    required: false,
+    description: `The configuration; else $DYNIP_CONFIG, ./dynip.toml or ${systemConfigPath()}`,
+  },
+} as const satisfies ArgsDef;
+
+/** The level that {@link LOG_ARGS} ask for. */
+export function logLevel(
+  { verbose, debug }: { verbose?: boolean | undefined; debug?: boolean | undefined },
+  normal: Level,
+): Level {
+  return debug ? "debug" : verbose ? "info" : normal;
+}
+
+/** Runs the command that `rawArgs` names, reports its error if it has one. Never rejects. */
+export async function main(root: Root, rawArgs: string[]): Promise<ExitCode> {
+  try {
+    return await dispatch(root, rawArgs);
+  } catch (error) {
+    const log = createLog({ level: rawArgs.includes("--debug") ? "debug" : "warn" });
+    const known = error instanceof UserError;
+    if (known) log.error(error.message, error.hint);
+    else log.error(`This is a bug in dynip: ${String(error)}`, "--debug shows where it happened");
+    const origin = known ? error.cause : error;
+    if (origin instanceof Error) origin.stack?.split("\n").forEach((line) => log.debug(line));
+    return known ? error.exitCode : EXIT.usage;
+  }
+}
+
+/** The options of every command, the root included. */
+const COMMON_ARGS = {
+  help: { type: "boolean", alias: "h", description: "Show this help" },
+  version: { type: "boolean", description: "Show the version" },
+} as const satisfies ArgsDef;
+
+async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
+  const [name, ...rest] = rawArgs;
+  if (name === undefined) {
+    process.stderr.write(await usage(root, undefined, process.stderr));
+    return EXIT.usage;
+  }
+  const command = name.startsWith("-") ? undefined : await findCommand(root, name);
+  const request = checkArguments(
+    command ? rest : rawArgs,
+    { ...command?.args, ...COMMON_ARGS },
+    command ? `${root.meta.name} ${name}` : root.meta.name,
+  );
+  if (request === "help") {
+    process.stdout.write(await usage(root, command, process.stdout));
+  } else if (request === "version") {
+    process.stdout.write(`${root.meta.name} ${root.meta.version}\n`);
+  } else if (command) {
+    await runCommand(command, { rawArgs: rest });
+  }
+  return EXIT.ok;
+}
+
+async function findCommand(root: Root, name: string): Promise<Subcommand> {
+  const load = Object.hasOwn(root.subCommands, name) ? root.subCommands[name] : undefined;
+  if (load === undefined) {
+    throw new UserError(`Unknown command "${name}"`, {
+      exitCode: EXIT.usage,
+      hint: `the commands are ${Object.keys(root.subCommands).join(", ")}`,
+    });
+  }
+  return await load();
+}
+
+/**
+ * Refuses whatever `args` does not define, which citty would let pass, and tells whether help or
+ * the version is asked for.
+ */
+function checkArguments(
+  rawArgs: string[],
+  args: ArgsDef,
+  command: string,
+): "help" | "version" | undefined {
+  const wrong = (problem: string): UserError =>
+    new UserError(problem, {
+      exitCode: EXIT.usage,
+      hint: `${command} --help shows how it is used`,
+    });
+
+  const options: NonNullable<ParseArgsConfig["options"]> = {};
+  let positionals = 0;
+  for (const [name, { type, ...definition }] of Object.entries(args)) {
+    if (type === "positional") {
+      positionals++;
+      continue;
+    }
+    const short = "alias" in definition ? { short: definition.alias as string } : {};
+    options[name] = { type: type === "boolean" ? "boolean" : "string", ...short };
+  }
+
+  // Not strict: the tokens tell more than the error that strict parsing throws.
+  const { tokens } = parseArgs({ args: rawArgs, options, strict: false, tokens: true });
+  let request: "help" | "version" | undefined;
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      if (--positionals < 0) throw wrong(`Unexpected argument "${token.value}"`);
+    } else if (token.kind === "option") {
+      const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
+      if (option === undefined) throw wrong(`Unknown option "${token.rawName}"`);
+      if (option.type === "boolean" && token.value !== undefined) {
+        throw wrong(`Option "${token.rawName}" takes no value`);
+      }
+      const isOption = token.value?.startsWith("-") && !token.inlineValue;
+      if (option.type === "string" && (!token.value || isOption)) {
+        throw wrong(`Option "${token.rawName}" needs a value`);
+      }
+      if (token.name === "help" || token.name === "version") request ??= token.name;
+    }
+  }
+  return request;
+}
+
+/** The help of the root or of one subcommand, coloured only for a terminal. */
+async function usage(
+  root: Root,
+  command: Subcommand | undefined,
+  stream: NodeJS.WriteStream,
+): Promise<string> {
+  const rendered = command
+    ? await renderUsage({ ...command, args: { ...command.args, ...COMMON_ARGS } }, root)
+    : await renderUsage({ ...root, args: COMMON_ARGS });
+  const exits = command?.exits ?? (Object.keys(EXIT) as ExitName[]);
+  const text = [
+    ...rendered.split("\n").map((line) => line.trimEnd()),
+    ...(command ? [] : [""]),
+    styleText(["underline", "bold"], "EXIT CODES", { stream }),
+    "",
+    ...exits.map((exit) => `  ${EXIT[exit]}  ${EXIT_MEANINGS[exit]}`),
+    "",
+  ].join("\n");
+  return stream.isTTY ? text : stripVTControlCharacters(text);
+}

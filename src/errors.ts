@@ -1,0 +1,84 @@
+/**
+ * What dynip says when it cannot go on, and the exit code it says it with.
+ *
+ * The grammar of a message: what could not be done, to what, then the reason; names and paths in
+ * double quotes. What to do about it is the hint, on a line of its own.
+ *
+ *     error: Cannot read config "dynip.toml": server_port in [server] is 70000, must be 1 to 65535
+ *     hint: …
+ */
+
+/** Exit codes by name. 0 to 5 are DynIP 0.1e's return codes (`return_codes.py`), kept. */
+export const EXIT = {
+  ok: 0,
+  usage: 1,
+  clientLog: 2,
+  config: 3,
+  serverHostname: 4,
+  notSent: 5,
+  bind: 8,
+} as const;
+
+export type ExitName = keyof typeof EXIT;
+export type ExitCode = (typeof EXIT)[ExitName];
+
+/** What each exit code means, as `--help` and the README say it. */
+export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
+  ok: "the thing asked for is done",
+  usage: "wrong usage: an unknown command, option or argument",
+  clientLog: "the client log cannot be opened, read or written",
+  config: "the configuration cannot be found, read or written",
+  serverHostname: "server_hostname is missing",
+  notSent: "the ping could not be sent",
+  bind: "the server cannot listen on its address and port",
+};
+
+export interface UserErrorOptions {
+  exitCode: ExitCode;
+  /** What the user can do about it: one sentence or command. */
+  hint?: string | undefined;
+  cause?: unknown;
+}
+
+/** An error with a cause outside the program: told to the user without a stack. */
+export class UserError extends Error {
+  readonly exitCode: ExitCode;
+  readonly hint: string | undefined;
+
+  constructor(message: string, { exitCode, hint, cause }: UserErrorOptions) {
+    super(message, { cause });
+    this.name = "UserError";
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+/** An operating system's error code, such as `ENOENT`; undefined for any other value. */
+export function errorCode(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** An operating system's error as a user reads it: words for the common codes, else its message. */
+export function reasonOf(error: unknown): string {
+  const words = REASONS[errorCode(error) ?? ""];
+  if (words !== undefined) return words;
+  return error instanceof Error ? error.message : String(error);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  EAFNOSUPPORT: "this machine does not support that address family",
+  EHOSTUNREACH: "the host is unreachable",
+  EIO: "input/output error",
+  EISDIR: "it is a folder",
+  ENETDOWN: "the network is down",
+  ENETUNREACH: "the network is unreachable",
+  ENOENT: "no such file or folder",
+  ENOSPC: "no space left on the disk",
+  ENOTDIR: "a part of its path is not a folder",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
+};

@@ -1,0 +1,65 @@
+/**
+ * A lock on a file, so that two servers never keep the same one.
+ *
+ * It is the operating system's own lock, by way of SQLite, which Bun ships and which locks on
+ * every system that Bun runs on. It ends with its process, however that ends: what a killed server
+ * leaves behind is in nobody's way.
+ */
+import { open, rm, stat } from "node:fs/promises";
+
+import { Database, SQLiteError } from "bun:sqlite";
+
+/** A lock that is held. */
+export interface Lock {
+  /** Gives the lock up and removes its file. */
+  release(): Promise<void>;
+}
+
+/**
+ * Locks the file at `path`, which is made for that and holds nothing else.
+ * @returns undefined when another process holds the lock
+ * @throws the operating system's error when the file cannot be made
+ */
+export async function acquireLock(path: string): Promise<Lock | undefined> {
+  for (;;) {
+    await (await open(path, "a", 0o600)).close();
+    const before = await inode(path);
+    const database = lockDatabase(path);
+    if (database === undefined) return undefined;
+    // The holder before may have removed its file since: a lock on that keeps nobody out.
+    if (before !== undefined && before === (await inode(path))) {
+      return { release: () => release(path, database) };
+    }
+    database.close();
+  }
+}
+
+function lockDatabase(path: string): Database | undefined {
+  const database = new Database(path);
+  try {
+    database.run("PRAGMA journal_mode = MEMORY"); // no second file beside it
+    database.run("BEGIN EXCLUSIVE");
+    return database;
+  } catch (error) {
+    database.close();
+    if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return undefined;
+    throw error;
+  }
+}
+
+async function release(path: string, database: Database): Promise<void> {
+  // Removed while still held, so that nobody's lock is on a file that goes away; Windows removes
+  // no open file, and there a file that somebody has opened meanwhile just stays.
+  if (process.platform !== "win32") await rm(path, { force: true });
+  database.close();
+  if (process.platform === "win32") await rm(path, { force: true }).catch(() => {});
+}
+
+/** What tells a file from another that took its name; undefined when there is none. */
+async function inode(path: string): Promise<bigint | undefined> {
+  try {
+    return (await stat(path, { bigint: true })).ino;
+  } catch {
+    return undefined;
+  }
+}

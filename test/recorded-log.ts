@@ -1,0 +1,23 @@
+/** A log that keeps what it is told, for tests. */
+import type { Log } from "../src/log.ts";
+
+export interface RecordedLog extends Log {
+  /** `level: message`, and `hint: …` where there is one. */
+  readonly lines: string[];
+}
+
+export function recordedLog(): RecordedLog {
+  const lines: string[] = [];
+  const at = (level: keyof Log) => (message: string, hint?: string) => {
+    lines.push(`${level}: ${message}`);
+    if (hint !== undefined) lines.push(`hint: ${hint}`);
+  };
+  return {
+    lines,
+    error: at("error"),
+    warn: at("warn"),
+    log: at("log"),
+    info: at("info"),
+    debug: at("debug"),
+  };
+}
