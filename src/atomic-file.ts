@@ -2,8 +2,11 @@
  * Replaces a file whole or not at all: a reader, or a machine that loses power, finds the old file
  * or the new one and never a part of either.
  */
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, lstat, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
+
+import { errorCode } from "./errors.ts";
 
 /**
  * Writes `chunks` to a temporary file in the same folder, syncs it, renames it over `path` and
@@ -31,7 +34,7 @@ export async function replaceFile(
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await renameOver(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
@@ -39,9 +42,49 @@ export async function replaceFile(
   await syncFolder(dirname(path));
 }
 
+/** What stands at a path cannot be replaced; the message says what it is. */
+export class NotAFileError extends Error {}
+
+/**
+ * The regular file that `path` names, behind symbolic links, for {@link replaceFile}.
+ * @returns its path, and its permission bits unless it is still to be made
+ * @throws NotAFileError when there is something else; the operating system's error
+ */
+export async function findFile(path: string): Promise<{ target: string; mode?: number }> {
+  let target: string;
+  try {
+    target = await realpath(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    const link = await lstat(path).catch(() => undefined);
+    if (link) throw new NotAFileError("it is a symbolic link to nothing");
+    return { target: path };
+  }
+  const stats = await lstat(target);
+  if (stats.isDirectory()) throw new NotAFileError("it is a folder");
+  if (!stats.isFile()) throw new NotAFileError("it is not a regular file");
+  return { target, mode: stats.mode & 0o777 };
+}
+
 /** Where {@link replaceFile} prepares the new content of `path`. */
 export function temporaryPath(path: string): string {
   return `${path}.tmp`;
+}
+
+/**
+ * Renames over `path`. Windows refuses that while another program has the file open, as a virus
+ * scanner does for a moment; there it is tried again for about a second.
+ */
+async function renameOver(temporary: string, path: string): Promise<void> {
+  for (let wait = 5; ; wait *= 2) {
+    try {
+      return await rename(temporary, path);
+    } catch (error) {
+      const isBusy = ["EPERM", "EACCES", "EBUSY"].includes(errorCode(error) ?? "");
+      if (process.platform !== "win32" || !isBusy || wait > 640) throw error;
+      await setTimeout(wait);
+    }
+  }
 }
 
 /** Makes a rename in `folder` durable. Windows has no such call, and needs none on NTFS. */

@@ -48,6 +48,7 @@ export function decodeClientLog(text: string): DecodedClientLog {
     throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
   }
   if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
+  refuseDuplicates(text, Object.keys(document).length);
   const hosts: Hosts = new Map();
   let carriedOver = 0;
   for (const [name, value] of Object.entries(document)) {
@@ -110,21 +111,15 @@ function decodeOldHost(value: readonly unknown[]): Host {
   if (value.length !== 2 || !parts) {
     throw new ClientLogFormatError("it is not the address and time that DynIP 0.1e records");
   }
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const milliseconds = Number((parts[7] ?? "").padEnd(3, "0").slice(0, 3));
-  const seen = new Date(year, month - 1, day, hour, minute, second, milliseconds).getTime();
+  // As if it were UTC, to see whether there is such a date; then without a zone, for local time.
+  const [, date, clock, fraction = ""] = parts;
+  decodeTime(`${date}T${clock}Z`, "the time");
+  const seen = Date.parse(`${date}T${clock}.${fraction.padEnd(3, "0").slice(0, 3)}`);
   return { ipv4: { address: decodeAddress(address, "ipv4"), since: seen, lastSeen: seen } };
 }
 
 /** Python's `datetime.isoformat(" ")`: no fraction when the microseconds are 0. */
-const OLD_TIME = /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d+))?$/;
+const OLD_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 
 function decodeAddress(value: unknown, family: Family): string {
@@ -137,8 +132,11 @@ function decodeAddress(value: unknown, family: Family): string {
 }
 
 function decodeTime(value: unknown, key: string): number {
+  const seconds = String(value).slice(0, "2026-11-22T13:01:02".length);
   const time = typeof value === "string" && TIME.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(time)) {
+  // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
+  const isDate = !Number.isNaN(time) && new Date(time).toISOString().startsWith(seconds);
+  if (!isDate) {
     const is = JSON.stringify(value) ?? "missing";
     throw new ClientLogFormatError(`${key} is ${is}, must be a time like 2026-11-22T13:01:02.123Z`);
   }
@@ -167,22 +165,48 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /**
  * Where a text stops being a log. JSON.parse gives no position; with a host a line, the first line
- * that is no member of an object is the one.
+ * that is no member of an object, or lacks its comma, is the one.
  */
 function describeSyntaxError(text: string, { message }: SyntaxError): string {
   if (text.trim() === "") return "it is empty";
-  const lines = text.split("\n");
-  if (lines[0]?.trim() !== "{") return `it is not JSON (${message})`;
-  for (const [index, line] of lines.entries()) {
-    if (index === 0) continue;
-    if (line.trim() === "}") return `line ${index + 2}: there is something after the end`;
+  if (text.startsWith("\ufeff")) return "it begins with a byte order mark";
+  const lines = text.trimEnd().split("\n");
+  if (lines[0]!.trim() !== "{") return `it is not JSON (${message})`;
+  const end = lines.findIndex((line) => line.trim() === "}");
+  const members = lines.slice(1, end === -1 ? undefined : end);
+  for (const [index, line] of members.entries()) {
+    const number = index + 2;
     try {
       JSON.parse(`{${line.replace(/,\s*$/, "")}}`);
     } catch (error) {
-      return `line ${index + 1} is not JSON (${(error as SyntaxError).message})`;
+      return `line ${number} is not JSON (${(error as SyntaxError).message})`;
     }
+    const hasComma = /,\s*$/.test(line);
+    const isLast = index === members.length - 1;
+    if (hasComma && isLast && end !== -1) return `line ${number}: a comma behind the last host`;
+    if (!hasComma && !isLast) return `line ${number}: the comma at the end is missing`;
   }
-  return `line ${lines.length}: the end is missing`;
+  if (end === -1) return `line ${lines.length}: the end is missing`;
+  return `line ${end + 2}: there is something behind the end`;
+}
+
+/**
+ * Refuses a log that a name stands in twice, which JSON.parse takes for one: the other record would
+ * be lost. Seen only where each host has its line, as in every log that dynip writes.
+ */
+function refuseDuplicates(text: string, count: number): void {
+  let lines = 0;
+  for (let at = text.indexOf('\n"'); at !== -1; at = text.indexOf('\n"', at + 1)) lines++;
+  if (lines <= count) return;
+  const seen = new Set<string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    const name = /^"(?:[^"\\]|\\.)*"(?=:)/.exec(line)?.[0];
+    if (name === undefined) continue;
+    if (seen.has(name)) {
+      throw new ClientLogFormatError(`line ${index + 1}: host ${name} is there a second time`);
+    }
+    seen.add(name);
+  }
 }
 
 /** The line on which a host's record begins, counted from 1. */

@@ -6,13 +6,13 @@
  * half a second, or four times as long as the last one took, so that writing never takes more than
  * a fifth of the time. What could not be written stays in memory and is tried again.
  */
-import { lstat, readFile, realpath } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
-import { replaceFile } from "./atomic-file.ts";
+import { findFile, replaceFile } from "./atomic-file.ts";
 import { ClientLogFormatError, decodeClientLog, encodeClientLog } from "./client-log-format.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
-import { acquireLock, type Lock } from "./lock.ts";
+import { acquireLock, type Lock, LockError } from "./lock.ts";
 import type { Log } from "./log.ts";
 import type { Hosts } from "./registry.ts";
 
@@ -27,30 +27,33 @@ export interface ClientLogParts {
 }
 
 /**
- * Opens the log for one server, and makes it if there is none. A symbolic link is followed: the
- * file it names is the one that is kept.
+ * Opens the log for one server; there need not be one. Nothing is written before
+ * {@link ClientLog.begin}. A symbolic link is followed: the file it names is the one that is kept.
  * @param path absolute
- * @throws UserError (exit code 2) when it cannot be read, made or written to, is not a client log,
- *   or another server keeps it; whatever is there stays as it is
+ * @throws UserError (exit code 2) when it cannot be read, is not a client log, another server keeps
+ *   it, or its folder cannot be written to; whatever is there stays as it is
  */
 export async function openClientLog(path: string, parts: ClientLogParts): Promise<ClientLog> {
   let lock: Lock | undefined;
   try {
-    const { target, mode } = await findTarget(path);
-    lock = await acquireLock(`${target}.lock`);
+    const { target, mode } = await findFile(path);
+    lock = await takeLock(`${target}.lock`, path);
     if (!lock) {
       throw cannotOpen(path, "another dynip server keeps it", {
         hint: "stop that server, or give this one a client_log_path of its own",
       });
     }
     const { hosts, carriedOver } = await readLog(target, path);
-    const clientLog = new ClientLog(path, target, mode ?? NEW_FILE_MODE, hosts, lock, parts);
-    if (mode === undefined) await clientLog.create();
-    if (carriedOver > 0) {
-      parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
-      clientLog.changed();
-    }
-    return clientLog;
+    return new ClientLog({
+      path,
+      target,
+      mode: mode ?? NEW_FILE_MODE,
+      hosts,
+      carriedOver,
+      isNew: mode === undefined,
+      lock,
+      parts,
+    });
   } catch (error) {
     await lock?.release();
     if (error instanceof UserError) throw error;
@@ -63,51 +66,46 @@ export function hostCount(count: number): string {
   return count === 1 ? "1 host" : `${count} hosts`;
 }
 
-/** An open client log. */
+interface OpenedLog {
+  /** As the user knows it. */
+  path: string;
+  /** The file behind it. */
+  target: string;
+  mode: number;
+  hosts: Hosts;
+  carriedOver: number;
+  isNew: boolean;
+  lock: Lock;
+  parts: ClientLogParts;
+}
+
+/** An open client log, see {@link openClientLog}. */
 export class ClientLog {
   /** The hosts it keeps: whoever changes them calls {@link changed}. */
   readonly hosts: Hosts;
-  readonly #path: string;
-  readonly #target: string;
-  readonly #mode: number;
-  readonly #lock: Lock;
-  readonly #log: Log;
-  readonly #now: () => number;
-  readonly #sleep: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
-  readonly #replace: typeof replaceFile;
+  readonly #opened: OpenedLog;
+  readonly #parts: Required<ClientLogParts>;
   readonly #closing = new AbortController();
   #dirty = false;
   #failing = false;
   #writing: Promise<void> | undefined;
 
-  /** For {@link openClientLog} alone. */
-  constructor(
-    path: string,
-    target: string,
-    mode: number,
-    hosts: Hosts,
-    lock: Lock,
-    {
-      log,
-      now = () => performance.now(),
-      sleep = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
-      replace = replaceFile,
-    }: ClientLogParts,
-  ) {
-    this.hosts = hosts;
-    this.#path = path;
-    this.#target = target;
-    this.#mode = mode;
-    this.#lock = lock;
-    this.#log = log;
-    this.#now = now;
-    this.#sleep = sleep;
-    this.#replace = replace;
+  constructor(opened: OpenedLog) {
+    this.hosts = opened.hosts;
+    this.#opened = opened;
+    this.#parts = { ...REAL_PARTS, ...opened.parts };
   }
 
-  /** Writes the first snapshot of a log that did not exist: proof that it can be written. */
-  async create(): Promise<void> {
-    await this.#snapshot();
+  /**
+   * Begins to keep the log: a new one is made, one of DynIP 0.1e is written in our format. Called
+   * when the server is sure to run, so that one that could not start has changed nothing.
+   */
+  begin(): void {
+    const { carriedOver, isNew } = this.#opened;
+    if (carriedOver > 0) {
+      this.#parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
+    }
+    if (isNew || carriedOver > 0) this.changed();
   }
 
   /** Says that `hosts` has changed: a snapshot of it is written soon. Returns at once. */
@@ -126,19 +124,23 @@ export class ClientLog {
     try {
       if (this.#dirty) await this.#snapshot();
     } catch (error) {
-      throw new UserError(this.#failure(error), { exitCode: EXIT.clientLog, cause: error });
+      throw new UserError(this.#failure(error), {
+        exitCode: EXIT.clientLog,
+        hint: "the pings that were accepted since it was written last are lost",
+        cause: error,
+      });
     } finally {
-      await this.#lock.release();
+      await this.#opened.lock.release();
     }
   }
 
   async #writeWhileDirty(): Promise<void> {
     while (this.#dirty && !this.#closing.signal.aborted) {
-      const start = this.#now();
+      const start = this.#parts.now();
       await this.#trySnapshot();
-      const cost = this.#now() - start;
+      const cost = this.#parts.now() - start;
       const pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * cost);
-      await this.#sleep(pause, this.#closing.signal).catch(() => {});
+      await this.#parts.sleep(pause, this.#closing.signal).catch(() => {});
     }
     this.#writing = undefined;
   }
@@ -146,26 +148,34 @@ export class ClientLog {
   async #trySnapshot(): Promise<void> {
     try {
       await this.#snapshot();
-      if (this.#failing) this.#log.warn(`client log "${this.#path}" is written again`);
+      if (this.#failing) this.#parts.log.warn(`client log "${this.#opened.path}" is written again`);
       this.#failing = false;
     } catch (error) {
       this.#dirty = true;
       // Said once: a full disk would fill up with the news of itself.
-      if (!this.#failing) this.#log.error(this.#failure(error), "it is tried again until it works");
+      if (!this.#failing)
+        this.#parts.log.error(this.#failure(error), "it is tried again until it works");
       this.#failing = true;
     }
   }
 
   async #snapshot(): Promise<void> {
     this.#dirty = false;
-    await this.#replace(this.#target, encodeClientLog(this.hosts), this.#mode);
-    this.#log.debug(`wrote client log "${this.#path}": ${hostCount(this.hosts.size)}`);
+    const { target, mode } = this.#opened;
+    await this.#parts.replace(target, encodeClientLog(this.hosts), mode);
+    this.#parts.log.debug(`wrote client log "${this.#opened.path}": ${hostCount(this.hosts.size)}`);
   }
 
   #failure(error: unknown): string {
-    return `Cannot write client log "${this.#path}": ${reasonOf(error)}`;
+    return `Cannot write client log "${this.#opened.path}": ${reasonOf(error)}`;
   }
 }
+
+const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
+  now: () => performance.now(),
+  sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+  replace: replaceFile,
+};
 
 /** At least so long between snapshots: with their own cost, under a second stale. */
 const MIN_PAUSE_MS = 500;
@@ -181,21 +191,18 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: "change client_log_path to a folder that can be written to",
 };
 
-/** The file to keep behind `path`, and its permission bits; without them where there is none. */
-async function findTarget(path: string): Promise<{ target: string; mode?: number }> {
-  let target: string;
+async function takeLock(lockPath: string, path: string): Promise<Lock | undefined> {
   try {
-    target = await realpath(path);
+    return await acquireLock(lockPath);
   } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
-    const link = await lstat(path).catch(() => undefined);
-    if (link) throw cannotOpen(path, "it is a symbolic link to nothing");
-    return { target: path };
+    if (error instanceof LockError) {
+      throw cannotOpen(path, `"${lockPath}" is not its lock: ${error.message}`, {
+        cause: error,
+        hint: "move that file away, or change client_log_path",
+      });
+    }
+    throw error;
   }
-  const stats = await lstat(target);
-  if (stats.isDirectory()) throw cannotOpen(path, "it is a folder");
-  if (!stats.isFile()) throw cannotOpen(path, "it is not a regular file");
-  return { target, mode: stats.mode & 0o777 };
 }
 
 async function readLog(target: string, path: string): Promise<ReturnType<typeof decodeClientLog>> {

@@ -5,7 +5,7 @@ import type { ConnectedSocket } from "./udp.ts";
 
 /** What a client is built from. */
 export interface ClientParts {
-  /** A host's IP addresses, canonical. Rejects when it has none that can be found. */
+  /** A host's IP addresses, link-local ones with their zone. Rejects when it has none that can be found. */
   resolve: (hostname: string) => Promise<string[]>;
   connect: (address: string, port: number) => Promise<ConnectedSocket>;
 }
@@ -18,6 +18,9 @@ export interface Destination {
   /** `any`: IPv4 where it can be used, else IPv6. `both`: one ping in each. */
   family: Family | "any" | "both";
 }
+
+/** The server has no address in the family that was asked for. */
+export class NoAddressError extends Error {}
 
 /** One ping: where it was sent, or why it was not. */
 export type PingResult =
@@ -53,7 +56,7 @@ export async function pingServer(
 
 /**
  * Sends one datagram with the client's name. DynIP 0.1e: `dynip.client.send_packet`.
- * @param address the server's, canonical
+ * @param address the server's
  * @param port UDP, 1 to 65535
  * @param name a plain name, see protocol.ts
  * @throws the system's error when it does not take the datagram
@@ -97,5 +100,9 @@ async function sendToFirst(
       failure ??= error as Error;
     }
   }
-  return { sent: false, error: failure ?? new Error("the server has no such address"), ...only };
+  return {
+    sent: false,
+    error: failure ?? new NoAddressError("the server has no such address"),
+    ...only,
+  };
 }

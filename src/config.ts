@@ -4,6 +4,7 @@
  * Defaults, then the file over them, then every value checked; an unknown key is an error, since
  * it is a mistyped one.
  */
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
@@ -11,7 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
-import { DEFAULT_PORT, isPlainName, MAX_NAME_BYTES } from "./protocol.ts";
+import { DEFAULT_PORT, isPlainName, MAX_NAME_BYTES, SIGNED_PREFIX } from "./protocol.ts";
 
 /** The address family of the pings that a client sends; `both` sends one ping in each. */
 export const FAMILIES = ["any", "ipv4", "ipv6", "both"] as const;
@@ -159,7 +160,7 @@ const SERVER_CHECKS: Readonly<Record<keyof ServerConfig, Check>> = {
       : 'an IP address, or "*" for every interface',
   server_port: isPort,
   client_log_path: (value) =>
-    typeof value === "string" && value !== "" && !value.includes("\0")
+    typeof value === "string" && /[^/]$/.test(value) && !value.includes("\0")
       ? undefined
       : "the path of a file",
   max_clients: (value) => (isInteger(value, 1) ? undefined : "a whole number, 1 or more"),
@@ -167,17 +168,22 @@ const SERVER_CHECKS: Readonly<Record<keyof ServerConfig, Check>> = {
 
 const CLIENT_CHECKS: Readonly<Record<keyof ClientConfig, Check>> = {
   server_hostname: (value) =>
-    typeof value === "string" && !/[\s\0]/.test(value) ? undefined : "a host name or an IP address",
+    value === "" || (typeof value === "string" && (isIP(value) !== 0 || HOST_NAME.test(value)))
+      ? undefined
+      : "a host name or an IP address, without a port",
   server_port: isPort,
   client_name: (value) =>
     typeof value === "string" && isPlainName(value)
       ? undefined
-      : `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces`,
+      : `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, not beginning with ${SIGNED_PREFIX}`,
   family: (value) =>
     (FAMILIES as readonly TomlValue[]).includes(value)
       ? undefined
       : FAMILIES.map((family) => `"${family}"`).join(", "),
 };
+
+/** Letters of any script; one at least, since a resolver takes "1" for the address 0.0.0.1. */
+const HOST_NAME = /^(?=.*\p{L})[\p{L}\p{M}\p{N}._-]+$/u;
 
 /** The values of one section, each checked; the keys it does not have are not in the result. */
 function checkSection<T>(
@@ -196,8 +202,7 @@ function checkSection<T>(
     }
     const wanted = checks[key as keyof T & string](value);
     if (wanted !== undefined) {
-      const is = isTomlTable(value) ? "a section" : JSON.stringify(value);
-      throw unreadable(path, `${key} in [${section}] is ${is}, must be ${wanted}`);
+      throw unreadable(path, `${key} in [${section}] is ${show(value)}, must be ${wanted}`);
     }
   }
   // An empty server_hostname is a missing one, as in DynIP 0.1e, and `ping` says so.
@@ -212,7 +217,9 @@ function parseToml(text: string, path: string): TomlTable {
     if (!(error instanceof TomlError)) throw error;
     // smol-toml's message goes on to quote the lines around the mistake; a secret may stand there.
     const problem = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
-    throw unreadable(path, `line ${error.line}, column ${error.column}: ${problem}`);
+    throw unreadable(path, `line ${error.line}, column ${error.column}: ${problem}`, {
+      hint: `text needs quotes, "…", or '…' where it has backslashes`,
+    });
   }
 }
 
@@ -228,11 +235,12 @@ async function readText(path: string): Promise<string | undefined> {
     if (errorCode(error) === "ENOENT") return undefined;
     throw unreadable(path, reasonOf(error), { cause: error });
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
+  const text = isUtf8(bytes) ? new TextDecoder().decode(bytes) : undefined;
+  // UTF-16, as some Windows programs write it, may be UTF-8 with NULs.
+  if (text === undefined || text.includes("\0")) {
     throw unreadable(path, "it is not UTF-8 text", { hint: "save it as UTF-8 and try again" });
   }
+  return text;
 }
 
 /** Where a system's one configuration is. */
@@ -244,6 +252,13 @@ export function systemConfigPath({ env, platform }: Surroundings = process): str
 
 function isInteger(value: TomlValue, min: number, max: number = Number.MAX_SAFE_INTEGER): boolean {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+/** A value as it may stand in the file. */
+function show(value: TomlValue): string {
+  if (isTomlTable(value)) return "a section";
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 function isTomlTable(value: TomlValue | undefined): value is TomlTable {

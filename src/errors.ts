@@ -25,7 +25,7 @@ export type ExitCode = (typeof EXIT)[ExitName];
 /** What each exit code means, as `--help` and the README say it. */
 export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   ok: "the thing asked for is done",
-  usage: "wrong usage: an unknown command, option or argument",
+  usage: "wrong usage: an unknown command, option or argument; or a bug in dynip",
   clientLog: "the client log cannot be opened, read or written",
   config: "the configuration cannot be found, read or written",
   serverHostname: "server_hostname is missing",
@@ -74,6 +74,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "the host is unreachable",
   EIO: "input/output error",
   EISDIR: "it is a folder",
+  ENAMETOOLONG: "its path is too long",
   ENETDOWN: "the network is down",
   ENETUNREACH: "the network is unreachable",
   ENOENT: "no such file or folder",

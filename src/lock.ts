@@ -9,6 +9,9 @@ import { open, rm, stat } from "node:fs/promises";
 
 import { Database, SQLiteError } from "bun:sqlite";
 
+/** The file is one that cannot be locked, such as one that was made for something else. */
+export class LockError extends Error {}
+
 /** A lock that is held. */
 export interface Lock {
   /** Gives the lock up and removes its file. */
@@ -18,7 +21,7 @@ export interface Lock {
 /**
  * Locks the file at `path`, which is made for that and holds nothing else.
  * @returns undefined when another process holds the lock
- * @throws the operating system's error when the file cannot be made
+ * @throws the operating system's error when the file cannot be made; LockError
  */
 export async function acquireLock(path: string): Promise<Lock | undefined> {
   for (;;) {
@@ -28,22 +31,27 @@ export async function acquireLock(path: string): Promise<Lock | undefined> {
     if (database === undefined) return undefined;
     // The holder before may have removed its file since: a lock on that keeps nobody out.
     if (before !== undefined && before === (await inode(path))) {
+      held.add(database);
       return { release: () => release(path, database) };
     }
     database.close();
   }
 }
 
+/** The databases behind the locks: one that nothing refers to is closed by the collector. */
+const held = new Set<Database>();
+
 function lockDatabase(path: string): Database | undefined {
-  const database = new Database(path);
+  let database: Database | undefined;
   try {
+    database = new Database(path);
     database.run("PRAGMA journal_mode = MEMORY"); // no second file beside it
     database.run("BEGIN EXCLUSIVE");
     return database;
   } catch (error) {
-    database.close();
+    database?.close();
     if (error instanceof SQLiteError && error.code === "SQLITE_BUSY") return undefined;
-    throw error;
+    throw new LockError((error as Error).message, { cause: error });
   }
 }
 
@@ -51,6 +59,7 @@ async function release(path: string, database: Database): Promise<void> {
   // Removed while still held, so that nobody's lock is on a file that goes away; Windows removes
   // no open file, and there a file that somebody has opened meanwhile just stays.
   if (process.platform !== "win32") await rm(path, { force: true });
+  held.delete(database);
   database.close();
   if (process.platform === "win32") await rm(path, { force: true }).catch(() => {});
 }

@@ -92,6 +92,9 @@ function label(type: LogType): string {
   return "";
 }
 
+// A reader of our messages that goes away, such as a pager, must not end what they are about.
+process.stderr.on("error", () => {});
+
 function writeToStderr(text: string): void {
   process.stderr.write(text);
 }

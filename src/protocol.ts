@@ -21,6 +21,9 @@ export const DEFAULT_PORT = 28630;
 /** The longest plain name, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 256;
 
+/** How every datagram of the signed protocol begins, and no plain one. */
+export const SIGNED_PREFIX = "dynip/";
+
 /** Why a datagram was dropped. */
 export type DropReason = "empty" | "signed" | "not UTF-8" | "not a name";
 
@@ -68,9 +71,9 @@ export function cutUtf8(bytes: Uint8Array, max: number): Uint8Array {
 }
 
 const NAME = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+$/u;
-const SIGNED_PREFIX = [..."dynip/"].map((character) => character.charCodeAt(0));
 
 const utf8 = new TextEncoder();
+const SIGNED_BYTES = utf8.encode(SIGNED_PREFIX);
 /** Keeps a byte order mark, so that it is seen, and refused, as the format character it is. */
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -83,5 +86,5 @@ const DROPPED: { readonly [R in DropReason]: Message } = {
 };
 
 function isSigned(datagram: Uint8Array): boolean {
-  return SIGNED_PREFIX.every((byte, index) => datagram[index] === byte);
+  return SIGNED_BYTES.every((byte, index) => datagram[index] === byte);
 }

@@ -16,7 +16,7 @@ export interface Sighting {
 /** One host: a sighting per family that it has been seen in. */
 export type Host = { [F in Family]?: Sighting };
 
-/** All hosts by name, in the order in which they were first seen. */
+/** All hosts by name. */
 export type Hosts = Map<string, Host>;
 
 /** What a ping did. */

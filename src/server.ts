@@ -57,13 +57,12 @@ export async function listenLoop({
       const { name } = message;
       const outcome = registry.recordPlain(name, address, now());
       if (outcome.kind === "full") {
-        // Said once: whoever makes up names makes up many.
-        if (counters.full++ === 0) {
-          log.warn(
-            `dropped the new name ${shortName(name)} from ${address}: max_clients names are known`,
-            "raise max_clients in [server], or remove names from the client log while stopped",
-          );
-        }
+        // A warning once: whoever makes up names makes up many.
+        const warnOnce = counters.full++ === 0 ? log.warn : log.debug;
+        warnOnce(
+          `dropped the new name ${shortName(name)} from ${address}: as many as max_clients are known`,
+          "raise max_clients in [server], or remove names from the client log while it is stopped",
+        );
         return;
       }
       counters.accepted++;

@@ -45,8 +45,8 @@ server_port = ${toml(client.server_port)}
 # The name to be recorded under; this machine's hostname unless given.
 # client_name = "nas"
 
-# Which address is recorded: "any" (IPv4 where the server has it, else IPv6), "ipv4", "ipv6", or
-# "both", which sends one ping in each.
+# Which address is recorded: "any" (IPv4 where the server can be reached by it, else IPv6),
+# "ipv4", "ipv6", or "both", which sends one ping in each.
 family = ${toml(client.family)}
 `;
 }
@@ -68,11 +68,11 @@ export function nextSteps({ platform, binary, config, port }: NextSteps): string
       ? `"${binary}" ${subcommand} "${config}"`
       : `${shellWord(binary)} ${subcommand} ${shellWord(config)}`;
   const schedule = windows
-    ? `   in a command prompt opened with "Run as administrator":
+    ? `   in one that was opened with "Run as administrator":
      ${windowsTask(binary, config)}`
     : `   run "crontab -e" and add the line
      ${crontabLine(binary, config)}`;
-  return `Next:
+  return `Next${windows ? ", in a command prompt" : ""}:
 1. On the server, let UDP port ${port} through its firewall and start:
      ${run("serve")}
 2. On each machine to be found, set server_hostname in [client] to the server's name, and try:

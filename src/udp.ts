@@ -7,8 +7,8 @@
  * - A handler that throws is reported to `error`; one that returns a rejected promise ends the
  *   process, so {@link DatagramHandler} is synchronous.
  * - The `hostname` "::" takes IPv4 as well, from senders like `::ffff:192.0.2.1`.
- * - `send` throws the error of an earlier datagram, and returns false when the kernel's queue is
- *   full.
+ * - `send` throws the error of an earlier datagram of its socket; a {@link ConnectedSocket} is made
+ *   for each ping, so that there is none.
  */
 import { canonicalAddress, familyOf } from "./address.ts";
 
@@ -75,7 +75,7 @@ export async function bind({
 
 /**
  * Makes a socket for one peer.
- * @param address canonical
+ * @param address an IP address; a link-local one with its zone
  * @throws the system's error, such as ENETUNREACH
  */
 export async function connect(address: string, port: number): Promise<ConnectedSocket> {

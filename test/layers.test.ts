@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   "client.ts": { values: ["address.ts", "protocol.ts"], types: ["udp.ts"] },
   "udp.ts": { values: ["address.ts"] },
   "address.ts": { values: [] },
-  "atomic-file.ts": { values: [] },
+  "atomic-file.ts": { values: ["errors.ts"] },
   "errors.ts": { values: [] },
   "lock.ts": { values: [] },
   "log.ts": { values: [] },

@@ -67,6 +67,8 @@ export function logLevel(
 
 /** Runs the command that `rawArgs` names, reports its error if it has one. Never rejects. */
 export async function main(root: Root, rawArgs: string[]): Promise<ExitCode> {
+  // Whoever reads our output may have read enough, as `head` does.
+  process.stdout.on("error", () => {});
   try {
     return await dispatch(root, rawArgs);
   } catch (error) {
@@ -104,6 +106,8 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     process.stdout.write(`${root.meta.name} ${root.meta.version}\n`);
   } else if (command) {
     await runCommand(command, { rawArgs: rest });
+  } else {
+    throw new UserError("No command", { exitCode: EXIT.usage, hint: commandList(root) });
   }
   return EXIT.ok;
 }
@@ -113,10 +117,14 @@ async function findCommand(root: Root, name: string): Promise<Subcommand> {
   if (load === undefined) {
     throw new UserError(`Unknown command "${name}"`, {
       exitCode: EXIT.usage,
-      hint: `the commands are ${Object.keys(root.subCommands).join(", ")}`,
+      hint: commandList(root),
     });
   }
   return await load();
+}
+
+function commandList({ subCommands }: Root): string {
+  return `the commands are ${Object.keys(subCommands).join(", ")}`;
 }
 
 /**

@@ -2,8 +2,7 @@
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
 
-import { canonicalAddress } from "../address.ts";
-import { type PingResult, pingServer } from "../client.ts";
+import { NoAddressError, type PingResult, pingServer } from "../client.ts";
 import { loadConfig } from "../config.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
 import { createLog } from "../log.ts";
@@ -37,10 +36,10 @@ export default defineSubcommand({
       { resolve, connect },
     );
 
-    for (const result of results) {
-      if (!result.sent) continue;
+    const sent = results.filter((result) => result.sent).map(({ address }) => address);
+    if (sent.length > 0) {
       log.log(
-        `sent "${name}" to ${server_hostname} (${result.address}), port ${port}; ` +
+        `sent "${name}" to ${server_hostname} (${sent.join(" and ")}), port ${port}; ` +
           "nothing confirms that it arrived",
       );
     }
@@ -54,10 +53,8 @@ export default defineSubcommand({
   },
 });
 
-/** A host's addresses, canonical and each once. Bun's own resolver would hold up the event loop. */
 async function resolve(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true });
-  return [...new Set(found.map(({ address }) => canonicalAddress(address) ?? address))];
+  return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
 function hostnameAsName(path: string): string {
@@ -79,13 +76,17 @@ function describe({ error, family }: Failure): string {
   return `${which}${isResolverError(error) ? "its name cannot be resolved" : reasonOf(error)}`;
 }
 
-function hintFor(error: Error): string {
+function hintFor(error: Error): string | undefined {
   if (isResolverError(error)) return "is server_hostname right, and the network up?";
-  return "is the network up?";
+  if (error instanceof NoAddressError) return "change family in [client], or server_hostname";
+  const code = errorCode(error) ?? "";
+  return NETWORK_ERRORS.includes(code) ? "is the network up?" : undefined;
 }
 
-/** getaddrinfo's errors, which all say that no address could be had. */
+const NETWORK_ERRORS: readonly string[] = ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"];
+
+/** Errors of getaddrinfo(3), under the names that Node and Bun give them. */
 function isResolverError(error: Error): boolean {
   const code = errorCode(error) ?? "";
-  return /^(?:DNS_)?E(?:NOTFOUND|AI_|NODATA|SERVFAIL|TIMEOUT|AGAIN)/.test(code);
+  return /^(?:DNS_)?(?:EAI_|ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT)/.test(code);
 }

@@ -5,7 +5,7 @@ import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { Registry } from "../registry.ts";
 import { type Counters, listenLoop } from "../server.ts";
-import { bind } from "../udp.ts";
+import { bind, type BindOptions, type BoundSocket } from "../udp.ts";
 import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./main.ts";
 
 export default defineSubcommand({
@@ -23,7 +23,7 @@ export default defineSubcommand({
 
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      // Once: a second one ends the process at once, as it does everywhere.
+      // Once: the same signal again ends the process there and then, as it does elsewhere.
       process.once(signal, () => {
         log.info(`stopping: ${signal}`);
         stop.abort();
@@ -34,18 +34,19 @@ export default defineSubcommand({
     const clientLog = await openClientLog(path, { log });
     let counters: Counters;
     try {
-      log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
       counters = await listenLoop({
-        bind: (handlers) =>
-          bind({ address: server.server_ip, port: server.server_port, ...handlers }),
+        async bind(handlers) {
+          const socket = await bindTo(server, handlers);
+          log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
+          clientLog.begin();
+          return socket;
+        },
         registry: new Registry(clientLog.hosts, server.max_clients),
         clientLog,
         log,
         now: Date.now,
         signal: stop.signal,
       });
-    } catch (error) {
-      throw cannotListen(error, server);
     } finally {
       await clientLog.close();
     }
@@ -53,16 +54,20 @@ export default defineSubcommand({
   },
 });
 
-function cannotListen(error: unknown, { server_ip, server_port }: ServerConfig): unknown {
-  const code = errorCode(error);
-  if (code === undefined) return error;
-  const hint = BIND_HINTS[code];
-  const where = server_ip === "*" ? "every interface" : server_ip;
-  return new UserError(`Cannot listen on UDP port ${server_port}, ${where}: ${reasonOf(error)}`, {
-    exitCode: EXIT.bind,
-    cause: error,
-    hint,
-  });
+async function bindTo(
+  { server_ip, server_port }: ServerConfig,
+  handlers: Pick<BindOptions, "onDatagram" | "onError">,
+): Promise<BoundSocket> {
+  try {
+    return await bind({ address: server_ip, port: server_port, ...handlers });
+  } catch (error) {
+    const where = server_ip === "*" ? "every interface" : server_ip;
+    throw new UserError(`Cannot listen on UDP port ${server_port}, ${where}: ${reasonOf(error)}`, {
+      exitCode: EXIT.bind,
+      cause: error,
+      hint: BIND_HINTS[errorCode(error) ?? ""],
+    });
+  }
 }
 
 const BIND_HINTS: Readonly<Record<string, string>> = {
@@ -73,8 +78,13 @@ const BIND_HINTS: Readonly<Record<string, string>> = {
 };
 
 function summary({ accepted, ...dropped }: Counters): string {
-  const reasons = Object.entries(dropped).filter(([, count]) => count > 0);
-  const total = reasons.reduce((sum, [, count]) => sum + count, 0);
-  const list = reasons.map(([reason, count]) => `${count} ${reason}`).join(", ");
-  return `${accepted} pings accepted, ${total} datagrams dropped${list && ` (${list})`}`;
+  const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
+  const total = reasons.reduce((sum, [, number]) => sum + number, 0);
+  const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
+  return `${count(accepted, "ping")} accepted, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
+}
+
+/** `1 ping`, `2 pings`. */
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -1,0 +1,85 @@
+/**
+ * `bun run demo`: the three commands of dynip on this machine, for somebody who has never seen it:
+ * a server records a client's address, in a folder and on a port of their own. Leaves nothing.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+
+import { freePort, temporaryFolder } from "./temporary.ts";
+
+const WINDOWS = process.platform === "win32";
+const BINARY = resolve(import.meta.dir, "..", "dist", WINDOWS ? "dynip.exe" : "dynip");
+const DEADLINE_MS = 20_000;
+
+await using folder = await temporaryFolder();
+const config = folder.file("dynip.toml");
+const log = folder.file("dynip.json");
+const port = await freePort();
+
+step("dynip init dynip.toml", "writes a configuration");
+await dynip("init", config);
+const text = await readFile(config, "utf8");
+await writeFile(config, text.replaceAll("server_port = 28630", `server_port = ${port}`));
+show(`in ${config}, with port ${port} in place of 28630 for this demo`);
+
+step("dynip serve dynip.toml", "records every ping until it is stopped");
+const server = Bun.spawn([BINARY, "serve", config], { stderr: "pipe", timeout: DEADLINE_MS });
+const said = lines(server.stderr);
+await said.until("listening");
+
+step("dynip ping dynip.toml", "sends this machine's name, once; cron does that every 5 minutes");
+await dynip("ping", "-v", config);
+await said.until("new host");
+
+step("Ctrl-C", "stops the server; nothing accepted is lost");
+await Bun.sleep(WINDOWS ? 1000 : 0); // Windows ends a process without asking it: let it write first
+server.kill("SIGINT");
+const exitCode = await server.exited;
+await said.end();
+if (exitCode !== 0 && !WINDOWS) throw new Error(`the server ended with ${exitCode}`);
+
+step("cat dynip.json", "what was recorded");
+const recorded = await readFile(log, "utf8");
+for (const line of recorded.trimEnd().split("\n")) show(line);
+if (!recorded.includes('"127.0.0.1"')) throw new Error("the client's address was not recorded");
+
+console.log(`\nThat was all. ${folder.path} is removed; the program is dist/dynip.`);
+
+function step(command: string, meaning: string): void {
+  console.log(`\n$ ${command}\n  # ${meaning}`);
+}
+
+function show(line: string): void {
+  console.log(`  ${line}`);
+}
+
+async function dynip(...args: string[]): Promise<void> {
+  const child = Bun.spawn([BINARY, ...args], { stderr: "pipe", timeout: DEADLINE_MS });
+  const stderr = await child.stderr.text();
+  if ((await child.exited) !== 0) throw new Error(`dynip ${args.join(" ")}: ${stderr}`);
+  for (const line of stderr.split("\n").filter((line) => line.startsWith("sent"))) show(line);
+}
+
+/** Shows lines as they come, and waits for one with a word in it. */
+function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+  let seen = "";
+  const reading = (async () => {
+    let rest = "";
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      seen += chunk;
+      const whole = (rest + chunk).split("\n");
+      rest = whole.pop()!;
+      whole.forEach(show);
+    }
+  })();
+  return {
+    end: () => reading,
+    async until(word: string): Promise<void> {
+      const deadline = Date.now() + DEADLINE_MS;
+      while (!seen.includes(word)) {
+        if (Date.now() > deadline) throw new Error(`the server did not say "${word}": ${seen}`);
+        await Bun.sleep(5);
+      }
+    },
+  };
+}

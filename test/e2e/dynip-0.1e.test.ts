@@ -1,0 +1,168 @@
+/**
+ * DynIP 0.1e (Kris Hardy, 2011): the wire and the files that it left behind, and the faults of it
+ * that must not come back. Its client is `sendto(gethostname())`, its server `recvfrom(1024)` and
+ * `data[:256]`, so that bytes stand for both here.
+ */
+import { describe, expect, test } from "bun:test";
+import { existsSync, statSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+
+import { encodeClientLog } from "../../src/client-log-format.ts";
+import type { Hosts } from "../../src/registry.ts";
+import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+
+const onUnix = test.skipIf(!HAS_SIGNALS);
+const onIPv6 = test.skipIf(!(await hasIPv6()));
+
+describe("on the wire", () => {
+  test("its client's datagram is taken, and is never answered", async () => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config]);
+    const { createSocket } = await import("node:dgram");
+    const client = createSocket("udp4");
+    const answers: Buffer[] = [];
+    client.on("message", (answer) => answers.push(answer));
+    client.send("old-client.example.com", server.port, "127.0.0.1");
+    await server.said("new host old-client.example.com at 127.0.0.1");
+    await Bun.sleep(50);
+    client.close();
+    expect(answers).toEqual([]);
+  });
+
+  test("its server finds our name in the first 1024 bytes, whole, as ASCII or UTF-8", async () => {
+    await using server = await receiver();
+    await using setup = await newSetup({ client: 'client_name = "attic-pi.local"' });
+    await writeFile(
+      setup.config,
+      (await readFile(setup.config, "utf8")).replaceAll(String(setup.port), String(server.port)),
+    );
+    await dynip(["ping", setup.config]);
+    const data = (await server.next()).subarray(0, 1024);
+    expect(data.subarray(0, 256).toString("utf8")).toBe("attic-pi.local");
+  });
+
+  onUnix("names are cut at 256 bytes", async () => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config]);
+    await sendDatagrams(["n".repeat(300), "é".repeat(200), "end"], server.port);
+    await server.said("new host end");
+    await server.stop();
+    expect(Object.keys(await setup.readLog())).toEqual(["n".repeat(256), "é".repeat(128), "end"]);
+  });
+});
+
+onUnix("its log is read and carried over", async () => {
+  await using setup = await newSetup();
+  await writeFile(
+    setup.logPath,
+    '{"nas": ["203.0.113.7", "2026-07-22 13:07:50.933935"], "pi": ["203.0.113.8", "2011-08-01 00:00:00"]}',
+  );
+  await using server = await serve([setup.config], { env: { TZ: "America/Denver" } });
+  expect(server.stderr()).toContain("carried over 2 hosts that DynIP 0.1e recorded\n");
+  await sendDatagrams(["nas"], server.port);
+  await server.said("nas moved from 203.0.113.7 to 127.0.0.1");
+  await server.stop();
+  const { nas, pi } = await setup.readLog();
+  expect(nas!.ipv4!.address).toBe("127.0.0.1");
+  expect(pi).toEqual({
+    ipv4: {
+      address: "203.0.113.8",
+      since: "2011-08-01T06:00:00.000Z",
+      last_seen: "2011-08-01T06:00:00.000Z",
+    },
+  });
+});
+
+describe("its faults do not come back", () => {
+  onUnix("a two-byte datagram (ff fe) killed the server and emptied its log", async () => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config]);
+    await sendDatagrams(["nas"], server.port);
+    await server.said("new host nas");
+    await sendDatagrams([Buffer.from([0xff, 0xfe]), "pi"], server.port);
+    await server.said("new host pi");
+    const { exitCode, stderr } = await server.stop();
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain("1 datagram dropped (1 not UTF-8)");
+    expect(Object.keys(await setup.readLog())).toEqual(["nas", "pi"]);
+  });
+
+  const killed = "kill -9 under load left a broken log in 29 of 30 tries";
+  onUnix(killed, { timeout: 60_000 }, async () => {
+    await using setup = await newSetup();
+    const hosts: Hosts = new Map();
+    for (let i = 0; i < 10_000; i++) {
+      const sighting = { address: "203.0.113.7", since: 0, lastSeen: 0 };
+      hosts.set(`host-${i}-${"x".repeat(200)}`, { ipv4: sighting });
+    }
+    await writeFile(setup.logPath, [...encodeClientLog(hosts)].join(""));
+    const name = [...hosts.keys()].at(-1)!;
+
+    for (let cycle = 0; cycle < 12; cycle++) {
+      await using server = await serve([setup.config]);
+      const { ino, size } = statSync(setup.logPath);
+      const isWriting = (): boolean => {
+        const now = statSync(setup.logPath);
+        return existsSync(`${setup.logPath}.tmp`) || now.size !== size || now.ino !== ino;
+      };
+      await sendDatagrams([name], server.port);
+      // From the first sign of a snapshot on, a little later in each cycle.
+      await eventually("a snapshot", isWriting);
+      await Bun.sleep(5 * cycle);
+      await server.stop("SIGKILL");
+      expect(Object.keys(await setup.readLog())).toHaveLength(10_000); // throws when it is broken
+    }
+    const { address } = (await setup.readLog())[name]!.ipv4!;
+    expect(address).toBe("127.0.0.1"); // some of the snapshots came to their end
+  });
+
+  onIPv6("it spoke IPv4 alone", async () => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config]);
+    await sendDatagrams(["nas"], server.port, "::1");
+    await server.said("new host nas at ::1");
+  });
+
+  test('server_ip = "*" bound the address of the hostname, often 127.0.1.1', async () => {
+    await using setup = await newSetup({ server: 'server_ip = "*"' });
+    await using server = await serve([setup.config]);
+    for (const [name, address] of [
+      ["one", "127.0.0.1"],
+      ["two", process.platform === "linux" ? "127.0.1.1" : "127.0.0.1"],
+      ["three", process.platform === "linux" ? "127.9.9.9" : "127.0.0.1"],
+    ] as const) {
+      await sendDatagrams([name], server.port, address);
+      await server.said(`new host ${name} at `);
+    }
+  });
+
+  test("a client log that it could not parse was thrown away", async () => {
+    for (const text of ['{"nas": ["203.0.113.7", "2026-1', "[]", "", '{"nas": "home"}']) {
+      await using setup = await newSetup();
+      await writeFile(setup.logPath, text);
+      expect((await dynip(["serve", setup.config])).exitCode).toBe(2);
+      expect(await readFile(setup.logPath, "utf8")).toBe(text);
+    }
+  });
+
+  test("a configuration that was not there went unnoticed, and defaults were used", async () => {
+    await using setup = await newSetup();
+    for (const command of ["serve", "ping"]) {
+      const { exitCode } = await dynip([command, setup.file("gone.toml")], { cwd: setup.path });
+      expect(exitCode).toBe(3);
+    }
+  });
+
+  onUnix("its times were local, without a zone", async () => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config], { env: { TZ: "Asia/Kathmandu" } });
+    const before = new Date().toISOString();
+    await sendDatagrams(["nas"], server.port);
+    await server.said("new host nas");
+    await server.stop();
+    const { since } = (await setup.readLog())["nas"]!.ipv4!;
+    expect(since).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(since >= before && since <= new Date().toISOString()).toBe(true);
+  });
+});

@@ -1,0 +1,187 @@
+/** `dynip init`: the file it writes, what it says to do next, and the way from DynIP 0.1e. */
+import { describe, expect, test } from "bun:test";
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../temporary.ts";
+import { BINARY, dynip } from "./dynip.ts";
+
+test("without a path it writes dynip.toml here, for its owner alone", async () => {
+  await using folder = await temporaryFolder();
+  const { exitCode, stdout, stderr } = await dynip(["init"], { cwd: folder.path });
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(await readdir(folder.path)).toEqual(["dynip.toml"]);
+  if (process.platform !== "win32") {
+    expect((await stat(folder.file("dynip.toml"))).mode & 0o777).toBe(0o600);
+  }
+  const path = join(await realpath(folder.path), "dynip.toml");
+  expect(stdout).toStartWith(`Wrote ${path}, `);
+});
+
+test("what it says to do next can be done: absolute paths of this binary and of the file", async () => {
+  await using folder = await temporaryFolder();
+  const { stdout } = await dynip(["init", "my config.toml"], { cwd: folder.path });
+  const config = join(await realpath(folder.path), "my config.toml");
+  const binary = await realpath(BINARY);
+  if (process.platform === "win32") {
+    expect(stdout).toContain(`"${binary}" serve "${config}"`);
+    expect(stdout).toContain("schtasks /Create");
+  } else {
+    expect(stdout).toContain(`${binary} serve '${config}'`);
+    expect(stdout).toContain(`*/5 * * * * ${binary} ping '${config}'`);
+    const command = /^ {5}(.* ping .*)$/m.exec(stdout)![1]!;
+    const run = Bun.spawnSync(["/bin/sh", "-c", command], { cwd: "/" });
+    expect({ code: run.exitCode, stderr: run.stderr.toString() }).toEqual({ code: 0, stderr: "" });
+  }
+});
+
+test("it never writes over a file, but with --force", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("dynip.toml");
+  await writeFile(path, "precious");
+  expect(await dynip(["init", path])).toEqual({
+    exitCode: 3,
+    stdout: "",
+    stderr: `error: Cannot write config "${path}": it exists already\nhint: --force writes over it\n`,
+  });
+  expect(await readFile(path, "utf8")).toBe("precious");
+  expect((await dynip(["init", "--force", path])).exitCode).toBe(0);
+  expect(await readFile(path, "utf8")).toContain("[server]");
+  expect(await readdir(folder.path)).toEqual(["dynip.toml"]);
+});
+
+test("a folder that is not there is exit code 3", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("none/dynip.toml");
+  expect(await dynip(["init", path])).toEqual({
+    exitCode: 3,
+    stdout: "",
+    stderr: `error: Cannot write config "${path}": no such file or folder\nhint: make the folder first\n`,
+  });
+});
+
+describe("--from takes over the settings of a DynIP 0.1e configuration", () => {
+  const OLD = `# DynIP
+[DynIP:Server]
+server_ip = 127.0.0.1
+server_port = 28631
+client_log_path = log/clients.json
+[DynIP:Client]
+server_hostname = vps.example.com
+server_port = 28632
+`;
+
+  test("with its values", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), OLD);
+    const args = ["init", "--from", "old.conf", "new.toml"];
+    const { exitCode, stderr } = await dynip(args, { cwd: folder.path });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(Bun.TOML.parse(await readFile(folder.file("new.toml"), "utf8"))).toEqual({
+      server: {
+        server_ip: "127.0.0.1",
+        server_port: 28631,
+        client_log_path: "log/clients.json",
+        max_clients: 10_000,
+      },
+      client: { server_hostname: "vps.example.com", server_port: 28632, family: "any" },
+    });
+    expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);
+  });
+
+  test("the hint that an old file gets leads there", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), OLD);
+    const { stderr } = await dynip(["ping", "old.conf"], { cwd: folder.path });
+    expect(stderr).toContain('hint: dynip init --from "old.conf" dynip.toml ');
+    const args = ["init", "--from", "old.conf", "dynip.toml"];
+    expect((await dynip(args, { cwd: folder.path })).exitCode).toBe(0);
+  });
+
+  test("and says where the log is to be, since a relative path means another folder now", async () => {
+    await using folder = await temporaryFolder();
+    await mkdir(folder.file("new"));
+    await writeFile(folder.file("old.conf"), OLD);
+    const args = ["init", "--from", "old.conf", "new/dynip.toml"];
+    const { stdout } = await dynip(args, { cwd: folder.path });
+    const log = join(await realpath(folder.path), "new", "log", "clients.json");
+    expect(stdout).toContain(
+      `The client log will be ${log};\nmove the one that DynIP 0.1e kept there`,
+    );
+  });
+
+  test("but not over the file it reads", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), OLD);
+    const args = ["init", "--from", "old.conf", "./old.conf", "--force"];
+    const { exitCode, stderr } = await dynip(args, { cwd: folder.path });
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('configuration "old.conf": it would be written over');
+    expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);
+  });
+
+  test.each([
+    ["[DynIP:Server]\nserver_prot = 1\n", "line 2: not a setting of DynIP 0.1e"],
+    ["[DynIP:Server]\nserver_port = 70000\n", "server_port in [server] is 70000, must be"],
+    ["[DynIP:Server]\nserver_port = abc\n", 'server_port in [server] is "abc", must be'],
+  ])("but writes nothing from %j", async (text, problem) => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), text);
+    const args = ["init", "--from", "old.conf", "new.toml"];
+    const { exitCode, stderr } = await dynip(args, { cwd: folder.path });
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(problem);
+    expect(await readdir(folder.path)).toEqual(["old.conf"]);
+  });
+
+  test("nor from a file that is not there, or a folder", async () => {
+    await using folder = await temporaryFolder();
+    await mkdir(folder.file("old"));
+    for (const from of ["gone.conf", "old"]) {
+      const result = await dynip(["init", "--from", from, "new.toml"], { cwd: folder.path });
+      expect(result.exitCode).toBe(3);
+      expect(result.stderr).toStartWith(`error: Cannot read DynIP 0.1e configuration "${from}": `);
+    }
+    expect(await readdir(folder.path)).toEqual(["old"]);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("--force replaces files, and nothing else", () => {
+  test("a symbolic link is followed", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("real.toml"), "old");
+    await symlink("real.toml", folder.file("link.toml"));
+    expect((await dynip(["init", "--force", folder.file("link.toml")])).exitCode).toBe(0);
+    expect(await readFile(folder.file("real.toml"), "utf8")).toContain("[server]");
+    expect((await lstat(folder.file("link.toml"))).isSymbolicLink()).toBe(true);
+  });
+
+  test("a named pipe stays one", async () => {
+    await using folder = await temporaryFolder();
+    expect(Bun.spawnSync(["mkfifo", folder.file("pipe")]).exitCode).toBe(0);
+    const { exitCode, stderr } = await dynip(["init", "--force", folder.file("pipe")]);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("it is not a regular file");
+    expect((await lstat(folder.file("pipe"))).isFIFO()).toBe(true);
+  });
+});
+
+test.skipIf(process.platform === "win32")(
+  "a path that no crontab could name is refused",
+  async () => {
+    await using folder = await temporaryFolder();
+    const { exitCode, stdout, stderr } = await dynip(["init", folder.file("a\nb.toml")]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
+    expect(stderr).toContain('a\\u{a}b.toml": its path has a control character\n');
+    expect(await readdir(folder.path)).toEqual([]);
+  },
+);

@@ -1,0 +1,124 @@
+/** `dynip ping`: what it sends, what it says, and the exit codes it ends with. */
+import { describe, expect, test } from "bun:test";
+import { hostname } from "node:os";
+
+import { hasIPv6, receiver } from "../temporary.ts";
+import { BINARY, dynip, newSetup, serve } from "./dynip.ts";
+
+const onIPv6 = test.skipIf(!(await hasIPv6()));
+
+async function clientConfig(text: string) {
+  const setup = await newSetup();
+  await Bun.write(setup.config, `[client]\n${text}\n`);
+  return setup;
+}
+
+test("one datagram with the hostname, nothing more, and silence under cron", async () => {
+  await using server = await receiver();
+  await using setup = await clientConfig(
+    `server_hostname = "127.0.0.1"\nserver_port = ${server.port}`,
+  );
+  expect(await dynip(["ping", setup.config])).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  expect((await server.next()).toString()).toBe(hostname());
+  await Bun.sleep(20);
+  expect(server.pending).toEqual([]);
+});
+
+test("client_name is sent instead", async () => {
+  await using server = await receiver();
+  await using setup = await clientConfig(
+    `server_hostname = "127.0.0.1"\nserver_port = ${server.port}\nclient_name = "büro"`,
+  );
+  expect((await dynip(["ping", setup.config])).exitCode).toBe(0);
+  expect(await server.next()).toEqual(Buffer.from("büro"));
+});
+
+test("with -v it says that it sent, and to where, and that nothing confirms it", async () => {
+  await using server = await receiver();
+  await using setup = await clientConfig(
+    `server_hostname = "localhost"\nserver_port = ${server.port}\nclient_name = "nas"\nfamily = "ipv4"`,
+  );
+  const { exitCode, stdout, stderr } = await dynip(["ping", "-v", setup.config]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
+  expect(stderr).toContain(
+    `sent "nas" to localhost (127.0.0.1), port ${server.port}; nothing confirms that it arrived\n`,
+  );
+  expect(stderr).not.toMatch(/received|recorded|accepted/);
+});
+
+// util-linux's script makes the terminal; elsewhere the same command has other arguments.
+const script = process.platform === "linux" ? Bun.which("script") : null;
+test.skipIf(script === null)("on a terminal it says one line", async () => {
+  await using server = await receiver();
+  await using setup = await clientConfig(
+    `server_hostname = "127.0.0.1"\nserver_port = ${server.port}\nclient_name = "nas"`,
+  );
+  const command = `'${BINARY}' ping '${setup.config}'`;
+  const run = Bun.spawn([script!, "-qec", command, "/dev/null"], { timeout: 10_000 });
+  const output = await run.stdout.text();
+  expect(await run.exited).toBe(0);
+  expect(output).toBe(
+    `sent "nas" to 127.0.0.1 (127.0.0.1), port ${server.port}; nothing confirms that it arrived\r\n`,
+  );
+});
+
+onIPv6('family = "both" sends one ping in each family, and the server records both', async () => {
+  await using setup = await newSetup({
+    client: 'client_name = "nas"\nfamily = "both"',
+  });
+  await using server = await serve([setup.config]);
+  const config = await Bun.file(setup.config).text();
+  await Bun.write(setup.config, config.replace('hostname = "127.0.0.1"', 'hostname = "localhost"'));
+  const { exitCode, stderr } = await dynip(["ping", "-v", setup.config]);
+  if (!stderr.includes("::1")) {
+    // A machine whose hosts file gives localhost no IPv6 address must say so, and fail.
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 5 });
+    expect(stderr).toContain("IPv6: ");
+    return;
+  }
+  expect(exitCode).toBe(0);
+  await server.said("nas is at");
+  await server.stop("SIGTERM");
+  const { nas } = await setup.readLog();
+  expect([nas?.ipv4?.address, nas?.ipv6?.address]).toEqual(["127.0.0.1", "::1"]);
+});
+
+describe("what cannot be sent is said in one line, and is not exit code 0", () => {
+  test("no server_hostname is exit code 4", async () => {
+    for (const text of ["", 'server_hostname = ""']) {
+      await using setup = await clientConfig(text);
+      expect(await dynip(["ping", setup.config])).toEqual({
+        exitCode: 4,
+        stdout: "",
+        stderr:
+          `error: Cannot ping: config "${setup.config}" has no server_hostname in [client]\n` +
+          "hint: set it to the server's host name or IP address\n",
+      });
+    }
+  });
+
+  test("a name that cannot be resolved is exit code 5", async () => {
+    await using setup = await clientConfig('server_hostname = "no-such-host.invalid"');
+    const { exitCode, stdout, stderr } = await dynip(["ping", setup.config]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
+    expect(stderr).toBe(
+      'error: Cannot ping "no-such-host.invalid": its name cannot be resolved\n' +
+        "hint: is server_hostname right, and the network up?\n",
+    );
+  });
+
+  test("an address that the system does not send to is exit code 5", async () => {
+    await using setup = await clientConfig('server_hostname = "255.255.255.255"'); // broadcast
+    const { exitCode, stdout, stderr } = await dynip(["ping", setup.config]);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
+    // No hint: what the system has against it is anybody's guess.
+    expect(stderr).toMatch(/^error: Cannot ping "255\.255\.255\.255": [^\n]+\n$/);
+  });
+
+  test("a family that the server has no address in is exit code 5", async () => {
+    await using setup = await clientConfig('server_hostname = "127.0.0.1"\nfamily = "ipv6"');
+    const { exitCode, stderr } = await dynip(["ping", setup.config]);
+    expect(exitCode).toBe(5);
+    expect(stderr).toStartWith('error: Cannot ping "127.0.0.1": IPv6: ');
+  });
+});
