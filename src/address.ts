@@ -1,5 +1,5 @@
 /** One canonical text per IP address, so that equal addresses are equal strings. */
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
 export type Family = "ipv4" | "ipv6";
 
@@ -27,6 +27,59 @@ export function canonicalAddress(text: string): string | undefined {
 /** The family of a canonical address. */
 export function familyOf(canonical: string): Family {
   return canonical.includes(":") ? "ipv6" : "ipv4";
+}
+
+/** A canonical address as the wire has it: 16 bytes, IPv4 mapped, in 32 lower-case hex digits. */
+export function addressToHex(canonical: string): string {
+  if (familyOf(canonical) === "ipv4") {
+    const bytes = canonical.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"));
+    return `00000000000000000000ffff${bytes.join("")}`;
+  }
+  const [head = "", tail] = canonical.split("::");
+  const groups = (text: string | undefined): string[] => (text ? text.split(":") : []);
+  const zeros = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array<string>(zeros).fill("0"), ...groups(tail)];
+  return all.map((group) => group.padStart(4, "0")).join("");
+}
+
+/** The reverse of {@link addressToHex}: the canonical address of 32 hex digits. */
+export function addressFromHex(digits: string): string {
+  return canonicalAddress(digits.match(/.{4}/g)!.join(":"))!;
+}
+
+/** Addresses that say nothing to somebody elsewhere: RFC 1918, 6598, 3927, 4193, 4291, loopback. */
+export function isPrivate(canonical: string): boolean {
+  return PRIVATE.check(canonical, familyOf(canonical));
+}
+
+/** Whether one host may be there: not everybody (multicast, broadcast) and not nobody. */
+export function isUnicast(canonical: string): boolean {
+  return !NOT_UNICAST.check(canonical, familyOf(canonical));
+}
+
+const PRIVATE = blockList(
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["100.64.0.0", 10],
+  ["169.254.0.0", 16],
+  ["127.0.0.0", 8],
+  ["::1", 128],
+  ["fc00::", 7],
+  ["fe80::", 10],
+);
+const NOT_UNICAST = blockList(
+  ["0.0.0.0", 8],
+  ["224.0.0.0", 4],
+  ["255.255.255.255", 32],
+  ["::", 128],
+  ["ff00::", 8],
+);
+
+function blockList(...subnets: [string, number][]): BlockList {
+  const list = new BlockList();
+  for (const [address, prefix] of subnets) list.addSubnet(address, prefix, familyOf(address));
+  return list;
 }
 
 function withoutZone(text: string): string {

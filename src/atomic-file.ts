@@ -87,8 +87,8 @@ async function renameOver(temporary: string, path: string): Promise<void> {
   }
 }
 
-/** Makes a rename in `folder` durable. Windows has no such call, and needs none on NTFS. */
-async function syncFolder(folder: string): Promise<void> {
+/** Makes a rename or a new file in `folder` durable. Windows has no such call, and needs none on NTFS. */
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   let handle: FileHandle | undefined;
   try {

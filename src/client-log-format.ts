@@ -3,14 +3,17 @@
  * work on it. Times are UTC, ISO 8601. Pure.
  *
  *     {
- *     "nas": {"ipv4":{"address":"203.0.113.7","since":"2026-11-20T08:00:00.000Z","last_seen":"…"}},
+ *     "nas": {"ipv4":{"address":"203.0.113.7","since":"2026-11-20T08:00:00.000Z","last_seen":"…"},"counter":"…"},
  *     "attic-pi": {"ipv4":{…},"ipv6":{…}}
  *     }
+ *
+ * `counter` is there for signed hosts only. A line without its comma is a line of the journal.
  *
  * A log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
  * its times in this machine's local time.
  */
 import { canonicalAddress, type Family, familyOf } from "./address.ts";
+import { decodeCounter, encodeCounter } from "./protocol.ts";
 import type { Host, Hosts, Sighting } from "./registry.ts";
 
 /** A text that is not a client log; the message says where and why. */
@@ -67,24 +70,27 @@ export function decodeClientLog(text: string): DecodedClientLog {
 }
 
 const HOSTS_PER_SLICE = 256;
-const HOST_KEYS: readonly string[] = ["ipv4", "ipv6"] satisfies Family[];
+const HOST_KEYS: readonly string[] = ["ipv4", "ipv6", "counter"];
 const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
 
-function encodeHost(name: string, { ipv4, ipv6 }: Host): string {
+/** One host as a line of the log, without its comma and newline. */
+export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string {
   return `${JSON.stringify(name)}: ${JSON.stringify({
     ipv4: ipv4 && encodeSighting(ipv4),
     ipv6: ipv6 && encodeSighting(ipv6),
+    counter: counter === undefined ? undefined : encodeCounter(counter),
   })}`;
 }
 
 function decodeHost(value: unknown): Host {
   const record = checkKeys(value, HOST_KEYS);
-  const host: Host = {};
-  for (const family of ["ipv4", "ipv6"] as const) {
-    if (record[family] !== undefined) host[family] = decodeSighting(record[family], family);
-  }
-  if (!host.ipv4 && !host.ipv6) throw new ClientLogFormatError("it has no address");
-  return host;
+  const { ipv4, ipv6, counter } = record;
+  if (ipv4 === undefined && ipv6 === undefined) throw new ClientLogFormatError("it has no address");
+  return {
+    ...(ipv4 === undefined ? {} : { ipv4: decodeSighting(ipv4, "ipv4") }),
+    ...(ipv6 === undefined ? {} : { ipv6: decodeSighting(ipv6, "ipv6") }),
+    ...(counter === undefined ? {} : { counter: decodeStoredCounter(counter) }),
+  };
 }
 
 function encodeSighting({ address, since, lastSeen }: Sighting): Record<string, string> {
@@ -141,6 +147,17 @@ function decodeTime(value: unknown, key: string): number {
     throw new ClientLogFormatError(`${key} is ${is}, must be a time like 2026-11-22T13:01:02.123Z`);
   }
   return time;
+}
+
+function decodeStoredCounter(value: unknown): number {
+  const isCounter = typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
+  const counter = isCounter ? decodeCounter(value) : Number.NaN;
+  if (!Number.isSafeInteger(counter)) {
+    throw new ClientLogFormatError(
+      `its counter is ${JSON.stringify(value)}, must be 16 hexadecimal digits of at most 2^53 - 1`,
+    );
+  }
+  return counter;
 }
 
 /** `value` as an object with no keys but these: one this version does not know would be lost. */

@@ -1,20 +1,27 @@
 /**
- * The client log on disk: the JSON file that the server keeps, loaded at start and replaced whole
- * after changes.
+ * The client log on disk: the JSON file that the server keeps, and its journal.
  *
- * A change is written at once, unless the log has just been written: then the next snapshot waits
- * half a second, or four times as long as the last one took, so that writing never takes more than
- * a fifth of the time. What could not be written stays in memory and is tried again.
+ * Durable first: a change is appended to the journal and synced, one sync for all changes that
+ * waited (group commit), a host that changed ten times meanwhile being one line. The log itself is
+ * a snapshot, replaced whole. It is written at once after a change, unless it has just been: then
+ * half a second later, or four times as long as the last one took, so that writing never takes
+ * more than a fifth of the time. When it is durable, the journal is cut.
  */
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
 import { findFile, replaceFile } from "./atomic-file.ts";
-import { ClientLogFormatError, decodeClientLog, encodeClientLog } from "./client-log-format.ts";
+import {
+  ClientLogFormatError,
+  decodeClientLog,
+  encodeClientLog,
+  encodeHost,
+} from "./client-log-format.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
+import { type Journal, type JournalLine, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
 import type { Log } from "./log.ts";
-import type { Hosts } from "./registry.ts";
+import type { Host, Hosts } from "./registry.ts";
 
 /** What the log uses of the world; the real one unless a test says otherwise. */
 export interface ClientLogParts {
@@ -44,13 +51,17 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
       });
     }
     const { hosts, carriedOver } = await readLog(target, path);
+    const { journal, lines } = await openJournal(`${target}.journal`);
+    for (const line of lines) replay(line, hosts, path);
     return new ClientLog({
       path,
       target,
       mode: mode ?? NEW_FILE_MODE,
       hosts,
       carriedOver,
+      replayed: lines.length,
       isNew: mode === undefined,
+      journal,
       lock,
       parts,
     });
@@ -74,20 +85,30 @@ interface OpenedLog {
   mode: number;
   hosts: Hosts;
   carriedOver: number;
+  replayed: number;
   isNew: boolean;
+  journal: Journal;
   lock: Lock;
   parts: ClientLogParts;
 }
 
+/** A change that is on its way to the journal. */
+interface Pending {
+  host: Host;
+  done: ((isDurable: boolean) => void)[];
+}
+
 /** An open client log, see {@link openClientLog}. */
 export class ClientLog {
-  /** The hosts it keeps: whoever changes them calls {@link changed}. */
+  /** The hosts it keeps: whoever changes them calls {@link append}. */
   readonly hosts: Hosts;
   readonly #opened: OpenedLog;
   readonly #parts: Required<ClientLogParts>;
   readonly #closing = new AbortController();
+  #pending = new Map<string, Pending>();
+  #committing: Promise<void> | undefined;
   #dirty = false;
-  #failing = false;
+  readonly #failing = new Set<string>();
   #writing: Promise<void> | undefined;
 
   constructor(opened: OpenedLog) {
@@ -97,47 +118,85 @@ export class ClientLog {
   }
 
   /**
-   * Begins to keep the log: a new one is made, one of DynIP 0.1e is written in our format. Called
-   * when the server is sure to run, so that one that could not start has changed nothing.
+   * Begins to keep the log: a new one is made; one of DynIP 0.1e is written in our format, and what
+   * a journal had for it into it. Called when the server is sure to run, so that one that could not
+   * start has changed nothing.
    */
   begin(): void {
-    const { carriedOver, isNew } = this.#opened;
+    const { carriedOver, replayed, isNew } = this.#opened;
     if (carriedOver > 0) {
       this.#parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
     }
-    if (isNew || carriedOver > 0) this.changed();
-  }
-
-  /** Says that `hosts` has changed: a snapshot of it is written soon. Returns at once. */
-  changed(): void {
-    this.#dirty = true;
-    this.#writing ??= this.#writeWhileDirty();
+    if (replayed > 0) this.#parts.log.info(`replayed ${replayed} lines of the journal`);
+    if (isNew || carriedOver > 0 || replayed > 0) this.#changed();
   }
 
   /**
-   * Writes what is not written yet and gives the log up. Nothing may change after this.
-   * @throws UserError (exit code 2) when the last snapshot cannot be written
+   * Makes a host's record durable, and writes it into the log soon. Returns at once.
+   * @param done called when it is durable, or when that failed; it must put the record in `hosts`,
+   *   unless it is there already. The failure itself is logged here.
+   */
+  append(name: string, host: Host, done?: (isDurable: boolean) => void): void {
+    const pending = this.#pending.get(name);
+    if (pending) {
+      pending.host = host;
+      if (done) pending.done.push(done);
+    } else {
+      this.#pending.set(name, { host, done: done ? [done] : [] });
+    }
+    this.#committing ??= this.#commitWhilePending();
+  }
+
+  /**
+   * Writes what is not written yet and gives the log up. Nothing may be appended after this.
+   * @throws UserError (exit code 2) when the last snapshot cannot be written; what was durable is
+   *   in the journal then
    */
   async close(): Promise<void> {
+    const { journal, lock } = this.#opened;
     this.#closing.abort();
+    await this.#committing;
     await this.#writing;
     try {
       if (this.#dirty) await this.#snapshot();
+      await journal.remove();
     } catch (error) {
+      await journal.close();
       throw new UserError(this.#failure(error), {
         exitCode: EXIT.clientLog,
-        hint: "the pings that were accepted since it was written last are lost",
+        hint: "what was acknowledged is in the journal beside it, which the next start reads",
         cause: error,
       });
     } finally {
-      await this.#opened.lock.release();
+      await lock.release();
     }
+  }
+
+  async #commitWhilePending(): Promise<void> {
+    await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
+    while (this.#pending.size > 0) {
+      const batch = this.#pending;
+      this.#pending = new Map();
+      let lines = "";
+      for (const [name, { host }] of batch) lines += `${encodeHost(name, host)}\n`;
+      const isDurable = await this.#attempt("the journal of ", () =>
+        this.#opened.journal.append(lines),
+      );
+      for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
+      this.#changed();
+    }
+    this.#committing = undefined;
+  }
+
+  #changed(): void {
+    this.#dirty = true;
+    this.#writing ??= this.#writeWhileDirty();
   }
 
   async #writeWhileDirty(): Promise<void> {
     while (this.#dirty && !this.#closing.signal.aborted) {
       const start = this.#parts.now();
-      await this.#trySnapshot();
+      if (!(await this.#attempt("", () => this.#snapshot()))) this.#dirty = true;
       const cost = this.#parts.now() - start;
       const pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * cost);
       await this.#parts.sleep(pause, this.#closing.signal).catch(() => {});
@@ -145,29 +204,33 @@ export class ClientLog {
     this.#writing = undefined;
   }
 
-  async #trySnapshot(): Promise<void> {
-    try {
-      await this.#snapshot();
-      if (this.#failing) this.#parts.log.warn(`client log "${this.#opened.path}" is written again`);
-      this.#failing = false;
-    } catch (error) {
-      this.#dirty = true;
-      // Said once: a full disk would fill up with the news of itself.
-      if (!this.#failing)
-        this.#parts.log.error(this.#failure(error), "it is tried again until it works");
-      this.#failing = true;
-    }
-  }
-
   async #snapshot(): Promise<void> {
+    const { path, target, mode, journal } = this.#opened;
     this.#dirty = false;
-    const { target, mode } = this.#opened;
+    // What the journal has is in `hosts` already, so that the snapshot will have it, too.
+    await journal.rotate();
     await this.#parts.replace(target, encodeClientLog(this.hosts), mode);
-    this.#parts.log.debug(`wrote client log "${this.#opened.path}": ${hostCount(this.hosts.size)}`);
+    await journal.dropOld();
+    this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
   }
 
-  #failure(error: unknown): string {
-    return `Cannot write client log "${this.#opened.path}": ${reasonOf(error)}`;
+  /** Whether the disk took it. A failure is said once, or a full disk would fill up with it. */
+  async #attempt(part: string, write: () => Promise<void>): Promise<boolean> {
+    try {
+      await write();
+    } catch (error) {
+      if (!this.#failing.has(part)) this.#parts.log.error(this.#failure(error, part), FAILING_HINT);
+      this.#failing.add(part);
+      return false;
+    }
+    if (this.#failing.delete(part)) {
+      this.#parts.log.warn(`${part}client log "${this.#opened.path}" is written again`);
+    }
+    return true;
+  }
+
+  #failure(error: unknown, part = ""): string {
+    return `Cannot write ${part}client log "${this.#opened.path}": ${reasonOf(error)}`;
   }
 }
 
@@ -176,6 +239,8 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
   replace: replaceFile,
 };
+
+const FAILING_HINT = "signed pings are not acknowledged until it works again; it is tried again";
 
 /** At least so long between snapshots: with their own cost, under a second stale. */
 const MIN_PAUSE_MS = 500;
@@ -220,6 +285,25 @@ async function readLog(target: string, path: string): Promise<ReturnType<typeof 
     throw cannotOpen(path, error.message, {
       cause: error,
       hint: "it is left as it is; mend it, or move it away to start with no hosts",
+    });
+  }
+}
+
+/**
+ * Takes a line of the journal into `hosts`. A record that is older than the one there is already is
+ * in the journal when a server was killed between a snapshot and the journal's cut.
+ */
+function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
+  try {
+    for (const [name, host] of decodeClientLog(`{${text}}`).hosts) {
+      const counter = hosts.get(name)?.counter;
+      if (counter === undefined || (host.counter ?? -1) >= counter) hosts.set(name, host);
+    }
+  } catch (error) {
+    if (!(error instanceof ClientLogFormatError)) throw error;
+    throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
+      cause: error,
+      hint: "all is left as it is; mend the line, or move the journal away to do without it",
     });
   }
 }

@@ -1,13 +1,38 @@
-/** The client: finds the server's addresses and sends it pings. */
-import { encodePlain } from "./protocol.ts";
-import { type Family, familyOf } from "./address.ts";
+/**
+ * The client: finds a server's addresses and pings it. A client without a key sends a plain ping and
+ * knows only that it was sent; one with a key sends signed pings until the server acknowledges one.
+ */
+import { addressFromHex, type Family, familyOf } from "./address.ts";
+import { errorCode } from "./errors.ts";
+import {
+  decodeCounter,
+  decodeReply,
+  encodeCounter,
+  encodePing,
+  encodePlain,
+  hasMac,
+  NO_COOKIE,
+  type Reply,
+} from "./protocol.ts";
 import type { ConnectedSocket } from "./udp.ts";
 
 /** What a client is built from. */
 export interface ClientParts {
-  /** A host's IP addresses, link-local ones with their zone. Rejects when it has none that can be found. */
+  /** A host's IP addresses, link-local ones with their zone. Rejects when there is none. */
   resolve: (hostname: string) => Promise<string[]>;
-  connect: (address: string, port: number) => Promise<ConnectedSocket>;
+  connect: (
+    address: string,
+    port: number,
+    onDatagram: (datagram: Uint8Array) => void,
+  ) => Promise<ConnectedSocket>;
+  /** Milliseconds since 1970, however wrong. */
+  now: () => number;
+  /** Milliseconds of a clock that nobody sets. */
+  monotonic: () => number;
+  /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+  sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** 16 random lower-case hexadecimal digits. */
+  nonce: () => string;
 }
 
 export interface Destination {
@@ -19,43 +44,89 @@ export interface Destination {
   family: Family | "any" | "both";
 }
 
+export interface Identity {
+  /** A plain name, or with a key a signed one; see protocol.ts. */
+  name: string;
+  /** The name's key; undefined to send plain pings. */
+  key: Uint8Array | undefined;
+}
+
 /** The server has no address in the family that was asked for. */
 export class NoAddressError extends Error {}
 
-/** One ping: where it was sent, or why it was not. */
+/** The schedule came to its end without a good acknowledgement. */
+export class NoAcknowledgementError extends Error {}
+
+/** What a server has acknowledged. */
+export interface Acknowledgement {
+  /** The address that the server saw and recorded, canonical. */
+  readonly recorded: string;
+  /** Whether the server asked for proof first: the address is new to it, or a clock is wrong. */
+  readonly isChallenged: boolean;
+  /** How far this clock is ahead of the server's, in seconds; known only when challenged. */
+  readonly clockAhead: number;
+}
+
+/** One ping: what is known of it. */
 export type PingResult =
-  | { readonly sent: true; readonly address: string }
-  | { readonly sent: false; readonly error: Error; readonly family?: Family };
+  | { readonly kind: "sent"; readonly address: string }
+  | ({ readonly kind: "acknowledged"; readonly address: string } & Acknowledgement)
+  | { readonly kind: "failed"; readonly error: Error; readonly family?: Family };
 
 /**
- * Sends a ping in each family asked for. Of several addresses in a family the first that the
- * system lets us send to is used. "Sent" is all that is known: nothing confirms a plain ping.
- * @param name a plain name, see protocol.ts
- * @returns a result per ping; one of a family that the server has no address in was not sent
+ * When a ping is sent, in milliseconds after the first, and when it is given up: the schedule of
+ * RFC 8489, section 6.2.1. A machine that boots may have no network, or no resolver, for a while.
+ */
+export const SCHEDULE: readonly number[] = [0, 500, 1500, 3500, 7500, 15_500, 31_500];
+export const GIVE_UP_MS = 39_500;
+
+/** After so many challenges, one of which a client with any clock can meet, there is no point. */
+const MAX_CHALLENGES = 3;
+
+/**
+ * Pings a server in each family asked for. Of several addresses in a family the first is used that
+ * the system lets us send to.
+ * @param timeout milliseconds after which to give up at the latest; Infinity for the schedule's own
+ * @returns a result per ping; one of a family that the server has no address in has failed
  */
 export async function pingServer(
-  name: string,
+  identity: Identity,
   { hostname, port, family }: Destination,
-  { resolve, connect }: ClientParts,
+  timeout: number,
+  parts: ClientParts,
 ): Promise<PingResult[]> {
+  const deadline = parts.monotonic() + timeout;
   let addresses: string[];
   try {
-    addresses = await resolve(hostname);
+    addresses = await retry(
+      () => parts.resolve(hostname),
+      () => true,
+      deadline,
+      parts,
+    );
   } catch (error) {
-    return [{ sent: false, error: error as Error }];
+    return [{ kind: "failed", error: error as Error }];
   }
   return await Promise.all(
-    PINGS[family].map((families) => {
+    PINGS[family].map(async (families): Promise<PingResult> => {
       const candidates = families.flatMap((wanted) =>
         addresses.filter((address) => familyOf(address) === wanted),
       );
-      return sendToFirst(candidates, families, name, port, connect);
+      try {
+        if (candidates.length === 0) throw new NoAddressError("the server has no such address");
+        return identity.key === undefined
+          ? await sendPlain(candidates, port, identity.name, deadline, parts)
+          : await sendSigned(candidates, port, { ...identity, key: identity.key }, deadline, parts);
+      } catch (error) {
+        const only = families.length === 1 ? { family: families[0]! } : {};
+        return { kind: "failed", error: error as Error, ...only };
+      }
     }),
   );
 }
 
 /**
- * Sends one datagram with the client's name. DynIP 0.1e: `dynip.client.send_packet`.
+ * Sends one plain ping: a datagram with the client's name. DynIP 0.1e: `dynip.client.send_packet`.
  * @param address the server's
  * @param port UDP, 1 to 65535
  * @param name a plain name, see protocol.ts
@@ -67,7 +138,7 @@ export async function sendPacket(
   name: string,
   connect: ClientParts["connect"],
 ): Promise<void> {
-  const socket = await connect(address, port);
+  const socket = await connect(address, port, () => {});
   try {
     if (!socket.send(encodePlain(name))) throw new Error("the system's send queue is full");
   } finally {
@@ -83,26 +154,177 @@ const PINGS: Readonly<Record<Destination["family"], readonly (readonly Family[])
   both: [["ipv4"], ["ipv6"]],
 };
 
-async function sendToFirst(
+async function sendPlain(
   candidates: readonly string[],
-  families: readonly Family[],
-  name: string,
   port: number,
-  connect: ClientParts["connect"],
+  name: string,
+  deadline: number,
+  parts: ClientParts,
 ): Promise<PingResult> {
-  const only = families.length === 1 ? { family: families[0]! } : {};
-  let failure: Error | undefined;
-  for (const address of candidates) {
-    try {
-      await sendPacket(address, port, name, connect);
-      return { sent: true, address };
-    } catch (error) {
-      failure ??= error as Error;
+  const send = async (address: string): Promise<PingResult> => {
+    await sendPacket(address, port, name, parts.connect);
+    return { kind: "sent", address };
+  };
+  return await retry(() => first(candidates, send), isNetworkDown, deadline, parts);
+}
+
+async function sendSigned(
+  candidates: readonly string[],
+  port: number,
+  identity: Required<Identity> & { key: Uint8Array },
+  deadline: number,
+  parts: ClientParts,
+): Promise<PingResult> {
+  const inbox = new Inbox(parts);
+  const connect = async (address: string) => ({
+    address,
+    socket: await parts.connect(address, port, (datagram) => inbox.put(datagram)),
+  });
+  const { address, socket } = await retry(
+    () => first(candidates, connect),
+    isNetworkDown,
+    deadline,
+    parts,
+  );
+  try {
+    const acknowledgement = await exchange(identity, socket, inbox, deadline, parts);
+    return { kind: "acknowledged", address, ...acknowledgement };
+  } finally {
+    socket.close();
+  }
+}
+
+/**
+ * Pings until an acknowledgement: each datagram with a new nonce and a higher counter, so that a
+ * server can tell it from a replay. A challenge is met at once, and the schedule starts again.
+ * @throws NoAcknowledgementError
+ */
+async function exchange(
+  { name, key }: { name: string; key: Uint8Array },
+  socket: ConnectedSocket,
+  inbox: Inbox,
+  deadline: number,
+  { now, monotonic, nonce: newNonce }: ClientParts,
+): Promise<Acknowledgement> {
+  let challenge: Reply | undefined;
+  let counter = 0;
+  let clockAhead = 0;
+  for (let challenges = 0; ; challenges++) {
+    // Nonces of before the challenge are forgotten: late answers to those say nothing new.
+    const nonces = new Set<string>();
+    const isOurs = (reply: Reply): boolean => nonces.has(reply.nonce);
+    const start = monotonic();
+    let reply: Reply | undefined;
+    for (const [index, time] of SCHEDULE.entries()) {
+      const cookie = challenge?.value ?? NO_COOKIE;
+      // Once the server has named a counter, this machine's clock has no say any more.
+      if (!challenge) counter = Math.max(Math.floor(now() * 1000), counter + 1, 1);
+      else counter = index === 0 ? decodeCounter(challenge.counter) : counter + 1;
+      const nonce = newNonce();
+      nonces.add(nonce);
+      trySend(socket, encodePing({ name, counter: encodeCounter(counter), nonce, cookie }, key));
+      const next = SCHEDULE[index + 1] ?? GIVE_UP_MS;
+      reply = await inbox.take(key, isOurs, Math.min(start + next, deadline));
+      if (reply || monotonic() >= deadline || start + time >= deadline) break;
+    }
+    if (reply?.type === "A") {
+      const recorded = addressFromHex(reply.value);
+      return { recorded, isChallenged: challenge !== undefined, clockAhead };
+    }
+    if (!reply) throw new NoAcknowledgementError("no acknowledgement");
+    if (challenges === MAX_CHALLENGES)
+      throw new NoAcknowledgementError("one challenge after another");
+    if (!challenge) clockAhead = (counter - decodeCounter(reply.counter)) / 1e6;
+    challenge = reply;
+  }
+}
+
+/** Sends what can be sent: the network may come up, and the next in the schedule get through. */
+function trySend(socket: ConnectedSocket, datagram: Uint8Array): void {
+  try {
+    socket.send(datagram);
+  } catch {
+    // Silence says the same, when the schedule is over.
+  }
+}
+
+/** What a socket has received and nobody has looked at yet. */
+class Inbox {
+  readonly #parts: Pick<ClientParts, "monotonic" | "sleep">;
+  readonly #datagrams: Uint8Array[] = [];
+  #arrival = new AbortController();
+
+  constructor(parts: Pick<ClientParts, "monotonic" | "sleep">) {
+    this.#parts = parts;
+  }
+
+  put(datagram: Uint8Array): void {
+    this.#datagrams.push(Uint8Array.from(datagram));
+    this.#arrival.abort();
+  }
+
+  /** The next good reply; undefined when there is none until then. Anything else is ignored. */
+  async take(
+    key: Uint8Array,
+    isOurs: (reply: Reply) => boolean,
+    until: number,
+  ): Promise<Reply | undefined> {
+    for (;;) {
+      for (;;) {
+        const datagram = this.#datagrams.shift();
+        if (datagram === undefined) break;
+        const reply = decodeReply(datagram);
+        if (reply && isOurs(reply) && hasMac(datagram, key)) return reply;
+      }
+      const left = until - this.#parts.monotonic();
+      if (left <= 0) return undefined;
+      this.#arrival = new AbortController();
+      await this.#parts.sleep(left, this.#arrival.signal);
     }
   }
-  return {
-    sent: false,
-    error: failure ?? new NoAddressError("the server has no such address"),
-    ...only,
-  };
+}
+
+/** Whether an error may pass when the network comes up. */
+function isNetworkDown(error: unknown): boolean {
+  return ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"].includes(errorCode(error) ?? "");
+}
+
+/** The first candidate that `act` succeeds for; the first one's error when there is none. */
+async function first<T>(
+  candidates: readonly string[],
+  act: (candidate: string) => Promise<T>,
+): Promise<T> {
+  let failure: unknown;
+  for (const candidate of candidates) {
+    try {
+      return await act(candidate);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+/**
+ * Tries at the schedule's times until it succeeds. The last error when it does not, or one that no
+ * waiting helps against.
+ */
+async function retry<T>(
+  act: () => Promise<T>,
+  isTransient: (error: unknown) => boolean,
+  deadline: number,
+  { monotonic, sleep }: ClientParts,
+): Promise<T> {
+  const start = monotonic();
+  const never = new AbortController().signal;
+  for (const next of SCHEDULE.slice(1)) {
+    try {
+      return await act();
+    } catch (error) {
+      const left = Math.min(start + next, deadline) - monotonic();
+      if (left <= 0 || !isTransient(error)) throw error;
+      await sleep(left, never);
+    }
+  }
+  return await act();
 }

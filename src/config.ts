@@ -1,18 +1,22 @@
 /**
- * The configuration: TOML text -> checked {@link Config}, and where its file is found.
+ * The configuration: TOML text -> checked {@link Config}. Pure.
  *
  * Defaults, then the file over them, then every value checked; an unknown key is an error, since
  * it is a mistyped one.
  */
-import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { dirname, join, resolve } from "node:path";
 
 import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 
-import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
-import { DEFAULT_PORT, isPlainName, MAX_NAME_BYTES, SIGNED_PREFIX } from "./protocol.ts";
+import { EXIT, UserError } from "./errors.ts";
+import {
+  decodeKey,
+  DEFAULT_PORT,
+  isPlainName,
+  isSignedName,
+  MAX_NAME_BYTES,
+  SIGNED_PREFIX,
+} from "./protocol.ts";
 
 /** The address family of the pings that a client sends; `both` sends one ping in each. */
 export const FAMILIES = ["any", "ipv4", "ipv6", "both"] as const;
@@ -27,19 +31,27 @@ export interface ServerConfig {
   client_log_path: string;
   /** From how many known names on a new plain name is dropped; at least 1. */
   max_clients: number;
+  /** Whether plain pings are accepted although there is a secret. */
+  allow_plain: boolean;
+  /** Signed names whose older keys are revoked, and the generation of their key now. */
+  generations: ReadonlyMap<string, number>;
 }
 
 export interface ClientConfig {
-  /** A host name or an IP address; undefined where the file gives none, or an empty one. */
-  server_hostname: string | undefined;
+  /** Host names or IP addresses, each of which is pinged; empty where the file gives none. */
+  server_hostname: readonly string[];
   /** UDP, 1 to 65535. */
   server_port: number;
   /** A plain name; undefined for this machine's hostname. */
   client_name: string | undefined;
   family: FamilyChoice;
+  /** This name's own key, 32 bytes, in place of the secret. */
+  key: Uint8Array | undefined;
 }
 
 export interface Config {
+  /** 32 bytes, shared by server and clients; undefined for plain pings alone. */
+  secret: Uint8Array | undefined;
   server: ServerConfig;
   client: ClientConfig;
 }
@@ -54,12 +66,15 @@ export const DEFAULTS: Readonly<{
     server_port: DEFAULT_PORT,
     client_log_path: "dynip.json",
     max_clients: 10_000,
+    allow_plain: false,
+    generations: new Map(),
   },
   client: {
-    server_hostname: undefined,
+    server_hostname: [],
     server_port: DEFAULT_PORT,
     client_name: undefined,
     family: "any",
+    key: undefined,
   },
 };
 
@@ -70,144 +85,160 @@ export const DEFAULTS: Readonly<{
  * @throws UserError (exit code 3) naming the first thing wrong
  */
 export function parseConfig(text: string, path: string): Config {
-  if (OLD_CONF.test(text)) {
-    throw unreadable(path, "it is a DynIP 0.1e configuration (INI), and dynip reads TOML", {
+  if (isOldConf(text)) {
+    throw cannotRead(path, "it is a DynIP 0.1e configuration (INI), and dynip reads TOML", {
       hint: `dynip init --from "${path}" dynip.toml writes its settings as TOML`,
     });
   }
   const document = parseToml(text, path);
   for (const key of Object.keys(document)) {
-    if (!Object.hasOwn(DEFAULTS, key)) {
-      const isTable = isTomlTable(document[key]);
-      throw unreadable(path, `unknown ${isTable ? `section [${key}]` : `key "${key}"`}`, {
-        hint: isTable
-          ? "the sections are [server] and [client]"
-          : "every key belongs under [server] or [client]",
-      });
-    }
+    if (key === "secret" || Object.hasOwn(DEFAULTS, key)) continue;
+    const isTable = isTomlTable(document[key]);
+    throw cannotRead(path, `unknown ${isTable ? `section [${key}]` : `key "${key}"`}`, {
+      hint: isTable
+        ? "the sections are [server] and [client]"
+        : "every key but secret belongs under [server] or [client]",
+    });
   }
+  const server = checkSection(document, "server", SERVER_READERS, path);
+  const client = checkSection(document, "client", CLIENT_READERS, path);
   return {
-    server: { ...DEFAULTS.server, ...checkSection(document, "server", SERVER_CHECKS, path) },
-    client: { ...DEFAULTS.client, ...checkSection(document, "client", CLIENT_CHECKS, path) },
+    secret: readValue(document["secret"], "secret", readKey, path),
+    server: { ...DEFAULTS.server, ...server },
+    client: { ...DEFAULTS.client, ...client },
   };
 }
 
-/** A configuration and where it was found. */
-export interface LoadedConfig {
-  /** The file's absolute path. */
-  path: string;
-  config: Config;
-}
-
-/** What finding a configuration depends on; the process's own unless a test says otherwise. */
-export interface Surroundings {
-  env: Readonly<Record<string, string | undefined>>;
-  platform: NodeJS.Platform;
-}
-
-/**
- * Finds, reads and checks the configuration: the path given, else `$DYNIP_CONFIG`, else the first
- * that exists of `./dynip.toml` and the system's (`/etc/dynip/dynip.toml`, on Windows
- * `%ProgramData%\dynip\dynip.toml`). A path that was named is never passed over for another.
- * @throws UserError (exit code 3) when none is found, or the one found cannot be read
- */
-export async function loadConfig(
-  given: string | undefined,
-  { env, platform }: Surroundings = process,
-): Promise<LoadedConfig> {
-  const named = given ?? (env["DYNIP_CONFIG"] || undefined);
-  if (named !== undefined) {
-    const text = await readText(named);
-    if (text === undefined) {
-      const whence = given === undefined ? ", which DYNIP_CONFIG names" : "";
-      throw unreadable(named, `there is no such file${whence}`, {
-        hint: `dynip init "${named}" writes one to start from`,
-      });
-    }
-    return { path: resolve(named), config: parseConfig(text, named) };
-  }
-  const places = ["dynip.toml", systemConfigPath({ env, platform })];
-  for (const place of places) {
-    const text = await readText(place);
-    if (text !== undefined) return { path: resolve(place), config: parseConfig(text, place) };
-  }
-  throw new UserError(
-    `Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no ${places
-      .map((place) => `"${place}"`)
-      .join(" or ")}`,
-    { exitCode: EXIT.config, hint: "dynip init writes one to start from" },
-  );
-}
-
-/** Where the client log is: relative to the configuration's folder, wherever dynip was started. */
-export function clientLogPath({ path, config }: LoadedConfig): string {
-  return resolve(dirname(path), config.server.client_log_path);
+/** Whether a text is a configuration of DynIP 0.1e. */
+export function isOldConf(text: string): boolean {
+  return OLD_CONF.test(text);
 }
 
 /** The sections of a DynIP 0.1e configuration file (`example.conf`). */
 const OLD_CONF = /^\s*\[DynIP:(Server|Client)\]/m;
 
-/** What a value must be, for the message, or undefined when it is that. */
-type Check = (value: TomlValue) => string | undefined;
+/** A value that is wrong: what it must be. Thrown by a {@link Reader}. */
+class Must extends Error {
+  /** What of the value the message may show; a secret is not shown. */
+  readonly shown: string | undefined;
 
-const isPort: Check = (value) =>
-  isInteger(value, 1, 65_535) ? undefined : "a whole number from 1 to 65535";
+  constructor(be: string, shown?: string) {
+    super(be);
+    this.shown = shown;
+  }
+}
 
-const SERVER_CHECKS: Readonly<Record<keyof ServerConfig, Check>> = {
-  server_ip: (value) =>
-    value === "*" || (typeof value === "string" && isIP(value) !== 0)
-      ? undefined
-      : 'an IP address, or "*" for every interface',
-  server_port: isPort,
-  client_log_path: (value) =>
-    typeof value === "string" && /[^/]$/.test(value) && !value.includes("\0")
-      ? undefined
-      : "the path of a file",
-  max_clients: (value) => (isInteger(value, 1) ? undefined : "a whole number, 1 or more"),
+/** Turns a value of the file into one of the configuration. */
+type Reader<T> = (value: TomlValue) => T;
+
+/** A reader of values that are taken as they are, when they pass. */
+function checked<T>(passes: (value: TomlValue) => boolean, be: string): Reader<T> {
+  return (value) => {
+    if (!passes(value)) throw new Must(be, show(value));
+    return value as T;
+  };
+}
+
+const port = checked<number>(
+  (value) => isInteger(value, 1, 65_535),
+  "a whole number from 1 to 65535",
+);
+
+const readKey: Reader<Uint8Array> = (value) => {
+  const key = typeof value === "string" ? decodeKey(value) : undefined;
+  if (!key) throw new Must("32 bytes in base64url (43 characters), as dynip init makes them");
+  return key;
 };
 
-const CLIENT_CHECKS: Readonly<Record<keyof ClientConfig, Check>> = {
-  server_hostname: (value) =>
-    value === "" || (typeof value === "string" && (isIP(value) !== 0 || HOST_NAME.test(value)))
-      ? undefined
-      : "a host name or an IP address, without a port",
-  server_port: isPort,
-  client_name: (value) =>
-    typeof value === "string" && isPlainName(value)
-      ? undefined
-      : `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, not beginning with ${SIGNED_PREFIX}`,
-  family: (value) =>
-    (FAMILIES as readonly TomlValue[]).includes(value)
-      ? undefined
-      : FAMILIES.map((family) => `"${family}"`).join(", "),
+const SERVER_READERS: { readonly [K in keyof ServerConfig]: Reader<ServerConfig[K]> } = {
+  server_ip: checked(
+    (value) => value === "*" || (typeof value === "string" && isIP(value) !== 0),
+    'an IP address, or "*" for every interface',
+  ),
+  server_port: port,
+  client_log_path: checked(
+    (value) => typeof value === "string" && /[^/]$/.test(value) && !value.includes("\0"),
+    "the path of a file",
+  ),
+  max_clients: checked((value) => isInteger(value, 1), "a whole number, 1 or more"),
+  allow_plain: checked((value) => typeof value === "boolean", "true or false"),
+  generations: (value) => {
+    if (!isTomlTable(value)) throw new Must("a section, [server.generations]", show(value));
+    for (const [name, generation] of Object.entries(value)) {
+      if (!isSignedName(name)) throw new Must(`names of ${SIGNED_NAME_RULE}`, `for "${name}"`);
+      if (isInteger(generation, 1)) continue;
+      throw new Must("whole numbers, 1 or more", `${show(generation)} for "${name}"`);
+    }
+    return new Map(Object.entries(value as Record<string, number>));
+  },
 };
+
+const CLIENT_READERS: { readonly [K in keyof ClientConfig]: Reader<ClientConfig[K]> } = {
+  server_hostname: (value) => {
+    // An empty one is a missing one, as in DynIP 0.1e, and `ping` says so.
+    const hosts = (Array.isArray(value) ? value : [value]).filter((host) => host !== "");
+    for (const host of hosts) {
+      if (typeof host === "string" && (isIP(host) !== 0 || HOST_NAME.test(host))) continue;
+      throw new Must("a host name or an IP address, without a port, or a list of such", show(host));
+    }
+    return hosts as string[];
+  },
+  server_port: port,
+  client_name: checked(
+    (value) => typeof value === "string" && isPlainName(value),
+    `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, ` +
+      `not beginning with ${SIGNED_PREFIX}`,
+  ),
+  family: checked(
+    (value) => (FAMILIES as readonly TomlValue[]).includes(value),
+    FAMILIES.map((family) => `"${family}"`).join(", "),
+  ),
+  key: readKey,
+};
+
+/** What a name that is to be signed is made of. */
+export const SIGNED_NAME_RULE =
+  "1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen";
 
 /** Letters of any script; one at least, since a resolver takes "1" for the address 0.0.0.1. */
 const HOST_NAME = /^(?=.*\p{L})[\p{L}\p{M}\p{N}._-]+$/u;
 
 /** The values of one section, each checked; the keys it does not have are not in the result. */
-function checkSection<T>(
+function checkSection<T extends object>(
   document: TomlTable,
   section: string,
-  checks: Readonly<Record<keyof T & string, Check>>,
+  readers: { readonly [K in keyof T]: Reader<T[K]> },
   path: string,
 ): Partial<T> {
   const table = document[section] ?? {};
-  if (!isTomlTable(table)) throw unreadable(path, `"${section}" must be a section, [${section}]`);
+  if (!isTomlTable(table)) throw cannotRead(path, `"${section}" must be a section, [${section}]`);
+  const result: Partial<T> = {};
   for (const [key, value] of Object.entries(table)) {
-    if (!Object.hasOwn(checks, key)) {
-      throw unreadable(path, `unknown key "${key}" in [${section}]`, {
-        hint: `the keys of [${section}] are ${Object.keys(checks).join(", ")}`,
+    if (!Object.hasOwn(readers, key)) {
+      throw cannotRead(path, `unknown key "${key}" in [${section}]`, {
+        hint: `the keys of [${section}] are ${Object.keys(readers).join(", ")}`,
       });
     }
-    const wanted = checks[key as keyof T & string](value);
-    if (wanted !== undefined) {
-      throw unreadable(path, `${key} in [${section}] is ${show(value)}, must be ${wanted}`);
-    }
+    const known = key as keyof T;
+    result[known] = readValue(value, `${key} in [${section}]`, readers[known], path)!;
   }
-  // An empty server_hostname is a missing one, as in DynIP 0.1e, and `ping` says so.
-  if (table["server_hostname"] === "") delete table["server_hostname"];
-  return table as Partial<T>;
+  return result;
+}
+
+function readValue<T>(
+  value: TomlValue | undefined,
+  key: string,
+  read: Reader<T>,
+  path: string,
+): T | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return read(value);
+  } catch (error) {
+    if (!(error instanceof Must)) throw error;
+    const is = error.shown === undefined ? "is malformed" : `is ${error.shown}`;
+    throw cannotRead(path, `${key} ${is}, must be ${error.message}`);
+  }
 }
 
 function parseToml(text: string, path: string): TomlTable {
@@ -217,37 +248,10 @@ function parseToml(text: string, path: string): TomlTable {
     if (!(error instanceof TomlError)) throw error;
     // smol-toml's message goes on to quote the lines around the mistake; a secret may stand there.
     const problem = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
-    throw unreadable(path, `line ${error.line}, column ${error.column}: ${problem}`, {
+    throw cannotRead(path, `line ${error.line}, column ${error.column}: ${problem}`, {
       hint: `text needs quotes, "…", or '…' where it has backslashes`,
     });
   }
-}
-
-/**
- * A file's text, or undefined where there is no such file. A byte order mark, as Windows editors
- * write one, is passed over.
- */
-async function readText(path: string): Promise<string | undefined> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw unreadable(path, reasonOf(error), { cause: error });
-  }
-  const text = isUtf8(bytes) ? new TextDecoder().decode(bytes) : undefined;
-  // UTF-16, as some Windows programs write it, may be UTF-8 with NULs.
-  if (text === undefined || text.includes("\0")) {
-    throw unreadable(path, "it is not UTF-8 text", { hint: "save it as UTF-8 and try again" });
-  }
-  return text;
-}
-
-/** Where a system's one configuration is. */
-export function systemConfigPath({ env, platform }: Surroundings = process): string {
-  return platform === "win32"
-    ? join(env["ProgramData"] ?? "C:\\ProgramData", "dynip", "dynip.toml")
-    : "/etc/dynip/dynip.toml";
 }
 
 function isInteger(value: TomlValue, min: number, max: number = Number.MAX_SAFE_INTEGER): boolean {
@@ -267,7 +271,8 @@ function isTomlTable(value: TomlValue | undefined): value is TomlTable {
   );
 }
 
-function unreadable(
+/** What a configuration that cannot be read is told with: exit code 3. */
+export function cannotRead(
   path: string,
   problem: string,
   options: { hint?: string; cause?: unknown } = {},

@@ -16,6 +16,7 @@ export const EXIT = {
   config: 3,
   serverHostname: 4,
   notSent: 5,
+  noAcknowledgement: 6,
   bind: 8,
 } as const;
 
@@ -30,6 +31,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   config: "the configuration cannot be found, read or written",
   serverHostname: "server_hostname is missing",
   notSent: "the ping could not be sent",
+  noAcknowledgement: "the server did not acknowledge the ping",
   bind: "the server cannot listen on its address and port",
 };
 

@@ -11,7 +11,7 @@ import { styleText } from "node:util";
 
 import { createConsola, LogLevels, type LogType } from "consola/core";
 
-export type LogFunction = (message: string, hint?: string) => void;
+export type LogFunction = (message: string, hint?: string | undefined) => void;
 
 /** What the rest of the program may do with a log; a test passes its own. */
 export type Log = Readonly<Record<"error" | "warn" | "log" | "info" | "debug", LogFunction>>;

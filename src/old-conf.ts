@@ -40,9 +40,6 @@ export function parseOldConf(text: string): OldConf {
     }
     conf[section][name] = /^[0-9]+$/.test(value) ? Number(value) : value;
   }
-  if (section === undefined) {
-    throw new OldConfError("it has neither [DynIP:Server] nor [DynIP:Client]");
-  }
   return conf;
 }
 

@@ -1,9 +1,8 @@
 /**
- * The wire. One UDP datagram is one message.
+ * The wire. One UDP datagram is one message. A datagram that begins with the six bytes `dynip/`
+ * belongs to the signed protocol and is never anything else; every other one is a plain ping.
  *
- * A datagram that begins with the six bytes `dynip/` belongs to the signed protocol and is never
- * anything else; this version knows none of its messages and drops them. Every other datagram is a
- * plain ping, as DynIP 0.1e sends it:
+ * ## Plain ping: DynIP 0.1e, kept byte for byte
  *
  *     offset 0   the client's name, UTF-8, and nothing more; there is no reply, ever
  *
@@ -11,9 +10,31 @@
  * name is letters, marks, numbers, punctuation and symbols alone: with no white space, control,
  * format or separator character in it, no name can forge a line of a log or move a cursor.
  *
+ * ## dynip/1: signed and acknowledged
+ *
+ * 7-bit ASCII, single spaces, lower-case hexadecimal, no newline; a DynIP 0.1e server that receives
+ * one records a strange name, and is not hurt. A ping is 110 + n bytes, a reply always 109:
+ *
+ *     offset  ping `P`                              reply `A` (accepted) or `C` (challenge)
+ *          0  `dynip/1 `                            `dynip/1 `
+ *          8  `P `                                  `A ` or `C `
+ *         10  counter, 16 digits, space             A: the counter now stored; C: the one to use next
+ *         27  nonce, 16 digits, space               the ping's nonce
+ *         44  cookie or 32 zeros, 32 digits, space  A: the address the server saw; C: a cookie
+ *         77  name (n = 1 to 128), space, MAC       MAC, 32 digits
+ *
+ * - The counter counts microseconds since 1970 where a clock is right, and always up.
+ * - The MAC is the first 16 bytes of HMAC-SHA256(K_name, every byte before the MAC), RFC 2104.
+ * - K_name = HMAC-SHA256(secret, `dynip/1 key\n` + generation + `\n` + name): a server derives it, a
+ *   client holds the secret or its own K_name alone. A raised generation revokes the older key.
+ * - Other versions, and types other than P, A and C, are dropped; Q, G and R are reserved.
+ *
+ * What a server accepts is in registry.ts, its cookies in cookie.ts, what a client does in client.ts.
+ *
  * Pure: no socket, no clock, no file. Hostile input is a value, not an exception.
  */
 import { isUtf8 } from "node:buffer";
+import { timingSafeEqual } from "node:crypto";
 
 /** The UDP port that DynIP 0.1e chose. */
 export const DEFAULT_PORT = 28630;
@@ -24,11 +45,42 @@ export const MAX_NAME_BYTES = 256;
 /** How every datagram of the signed protocol begins, and no plain one. */
 export const SIGNED_PREFIX = "dynip/";
 
-/** Why a datagram was dropped. */
-export type DropReason = "empty" | "signed" | "not UTF-8" | "not a name";
+/** The length of a secret, and of a key, in bytes. */
+export const KEY_BYTES = 32;
 
+/** The cookie of a ping that has none. */
+export const NO_COOKIE = "0".repeat(32);
+
+/** A signed ping. Numbers are lower-case hexadecimal, as on the wire. */
+export interface Ping {
+  readonly name: string;
+  /** 16 digits. */
+  readonly counter: string;
+  /** 16 digits. */
+  readonly nonce: string;
+  /** 32 digits, {@link NO_COOKIE} for none. */
+  readonly cookie: string;
+}
+
+/** A server's answer to a {@link Ping}. */
+export interface Reply {
+  /** A: accepted. C: challenge. */
+  readonly type: "A" | "C";
+  /** 16 digits. A: the counter now stored. C: the counter to use next. */
+  readonly counter: string;
+  /** The ping's. */
+  readonly nonce: string;
+  /** 32 digits. A: the address the server saw, IPv4 mapped. C: the cookie to send back. */
+  readonly value: string;
+}
+
+/** Why a datagram was dropped. */
+export type DropReason = "empty" | "not UTF-8" | "not a name" | "malformed";
+
+/** What a datagram to a server says. Whether a signed ping's MAC is right is for {@link hasMac}. */
 export type Message =
   | { readonly type: "plain"; readonly name: string }
+  | { readonly type: "signed"; readonly ping: Ping }
   | { readonly type: "dropped"; readonly reason: DropReason };
 
 /**
@@ -41,10 +93,19 @@ export function encodePlain(name: string): Uint8Array {
   return utf8.encode(name);
 }
 
+/**
+ * A signed ping's bytes.
+ * @param key the name's, 32 bytes, see {@link deriveKey}
+ * @throws RangeError when a part of it is not of its form
+ */
+export function encodePing({ name, counter, nonce, cookie }: Ping, key: Uint8Array): Uint8Array {
+  return sign(`${VERSION}P ${counter} ${nonce} ${cookie} ${name} `, key, PING);
+}
+
 /** What a datagram says, or why it is dropped. Never throws; the datagram may be of any length. */
 export function decode(datagram: Uint8Array): Message {
   if (datagram.length === 0) return DROPPED.empty;
-  if (isSigned(datagram)) return DROPPED.signed;
+  if (isSigned(datagram)) return decodePing(datagram);
   const bytes = cutUtf8(datagram, MAX_NAME_BYTES);
   if (!isUtf8(bytes)) return DROPPED["not UTF-8"];
   const name = strictUtf8.decode(bytes);
@@ -52,10 +113,70 @@ export function decode(datagram: Uint8Array): Message {
   return { type: "plain", name };
 }
 
+/**
+ * A reply's bytes.
+ * @param key the pinging name's
+ * @throws RangeError when a part of it is not of its form
+ */
+export function encodeReply({ type, counter, nonce, value }: Reply, key: Uint8Array): Uint8Array {
+  return sign(`${VERSION}${type} ${counter} ${nonce} ${value} `, key, REPLY);
+}
+
+/** What a datagram to a client says; undefined when it is no reply. Its MAC is not checked. */
+export function decodeReply(datagram: Uint8Array): Reply | undefined {
+  if (datagram.length !== REPLY_BYTES) return undefined;
+  const [, type, counter, nonce, value] = REPLY.exec(ascii(datagram)) ?? [];
+  if (type === undefined) return undefined;
+  return { type: type as Reply["type"], counter: counter!, nonce: nonce!, value: value! };
+}
+
+/** Whether a signed datagram, decoded already, ends in the MAC that `key` gives. */
+export function hasMac(datagram: Uint8Array, key: Uint8Array): boolean {
+  const end = datagram.length - MAC_DIGITS;
+  return timingSafeEqual(utf8.encode(mac(datagram.subarray(0, end), key)), datagram.subarray(end));
+}
+
+/**
+ * The key of one name, which is nobody else's.
+ * @param secret 32 bytes
+ * @param name a signed name, see {@link isSignedName}
+ * @param generation 1 unless the name's key was revoked, then a larger whole number
+ */
+export function deriveKey(secret: Uint8Array, name: string, generation: number): Uint8Array {
+  return hmac(secret, utf8.encode(`dynip/1 key\n${generation}\n${name}`));
+}
+
+/** A counter as the wire and the client log have it: 16 lower-case hexadecimal digits. */
+export function encodeCounter(counter: number): string {
+  return counter.toString(16).padStart(16, "0");
+}
+
+/** The reverse of {@link encodeCounter}; above 2^53 - 1, where no clock is, only about right. */
+export function decodeCounter(digits: string): number {
+  return Number.parseInt(digits, 16);
+}
+
+/** A secret or a key as configurations hold it: base64url, 43 characters. */
+export function encodeKey(key: Uint8Array): string {
+  return Buffer.from(key).toString("base64url");
+}
+
+/** The reverse of {@link encodeKey}; undefined for what is not 32 bytes in base64url. */
+export function decodeKey(text: string): Uint8Array | undefined {
+  const digits = text.replace(/=$/, "");
+  const key = Buffer.from(digits, "base64url");
+  return key.length === KEY_BYTES && encodeKey(key) === digits ? key : undefined;
+}
+
 /** Whether `name` can be sent as a plain ping and arrives as it is: 1 to 256 bytes of a name. */
 export function isPlainName(name: string): boolean {
   const message = decode(utf8.encode(name));
   return message.type === "plain" && message.name === name;
+}
+
+/** Whether `name` can be signed: 1 to 128 of a-z, 0-9 and, not at its ends, `.`, `_` and `-`. */
+export function isSignedName(name: string): boolean {
+  return WHOLE_SIGNED_NAME.test(name);
 }
 
 /**
@@ -70,7 +191,18 @@ export function cutUtf8(bytes: Uint8Array, max: number): Uint8Array {
   return bytes.subarray(0, end);
 }
 
+const VERSION = "dynip/1 ";
+const MAC_DIGITS = 32;
+const REPLY_BYTES = 109;
+const SHORTEST_PING = 111;
+const LONGEST_PING = 238;
+
 const NAME = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+$/u;
+const SIGNED_NAME = "[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?";
+const WHOLE_SIGNED_NAME = new RegExp(`^${SIGNED_NAME}$`);
+const NUMBERS = "([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32})";
+const PING = new RegExp(`^dynip/1 P ${NUMBERS} (${SIGNED_NAME}) [0-9a-f]{32}$`);
+const REPLY = new RegExp(`^dynip/1 ([AC]) ${NUMBERS} [0-9a-f]{32}$`);
 
 const utf8 = new TextEncoder();
 const SIGNED_BYTES = utf8.encode(SIGNED_PREFIX);
@@ -80,11 +212,42 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Made once: a dropped datagram costs no allocation. */
 const DROPPED: { readonly [R in DropReason]: Message } = {
   empty: { type: "dropped", reason: "empty" },
-  signed: { type: "dropped", reason: "signed" },
   "not UTF-8": { type: "dropped", reason: "not UTF-8" },
   "not a name": { type: "dropped", reason: "not a name" },
+  malformed: { type: "dropped", reason: "malformed" },
 };
 
 function isSigned(datagram: Uint8Array): boolean {
   return SIGNED_BYTES.every((byte, index) => datagram[index] === byte);
+}
+
+function decodePing(datagram: Uint8Array): Message {
+  if (datagram.length < SHORTEST_PING || datagram.length > LONGEST_PING) return DROPPED.malformed;
+  const [, counter, nonce, cookie, name] = PING.exec(ascii(datagram)) ?? [];
+  if (name === undefined) return DROPPED.malformed;
+  return {
+    type: "signed",
+    ping: { name, counter: counter!, nonce: nonce!, cookie: cookie! },
+  };
+}
+
+/** One byte a character, so that no byte above 127 turns into something that fits a pattern. */
+function ascii(datagram: Uint8Array): string {
+  return Buffer.from(datagram.buffer, datagram.byteOffset, datagram.byteLength).toString("latin1");
+}
+
+/** The text with its MAC: what is signed is what is sent. */
+function sign(text: string, key: Uint8Array, form: RegExp): Uint8Array {
+  const datagram = text + mac(utf8.encode(text), key);
+  if (!form.test(datagram)) throw new RangeError(`not of the form ${form.source}: ${text}`);
+  return utf8.encode(datagram);
+}
+
+/** The first 16 bytes of the HMAC, as 32 digits. */
+function mac(bytes: Uint8Array, key: Uint8Array): string {
+  return hmac(key, bytes).toHex().slice(0, MAC_DIGITS);
+}
+
+function hmac(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return new Bun.CryptoHasher("sha256", key).update(bytes).digest();
 }

@@ -1,73 +1,175 @@
 /**
  * The hosts in memory, and what a ping changes in them. Pure: the time is passed in, and nothing
- * here knows of sockets or files.
+ * here knows of sockets, keys or files.
+ *
+ * Who may change what: a plain ping is as good as whoever sent it, so it never touches a name that
+ * was ever signed. A signed ping counts only with a higher counter than the last, and only from an
+ * address that has shown it is there: the one already recorded, or one with a good cookie.
  */
 import { type Family, familyOf } from "./address.ts";
 
 /** Where a host was last seen in one address family. Times are milliseconds since 1970, UTC. */
 export interface Sighting {
   /** Canonical, see address.ts. */
-  address: string;
+  readonly address: string;
   /** When this address was first seen for the host. */
-  since: number;
-  lastSeen: number;
+  readonly since: number;
+  readonly lastSeen: number;
 }
 
-/** One host: a sighting per family that it has been seen in. */
-export type Host = { [F in Family]?: Sighting };
+/** One host: a sighting per family that it has been seen in. A record is replaced, not changed. */
+export type Host = { readonly [F in Family]?: Sighting } & {
+  /** The last counter accepted, microseconds; there for signed hosts only. At most 2^53 - 1. */
+  readonly counter?: number;
+};
 
 /** All hosts by name. */
 export type Hosts = Map<string, Host>;
 
-/** What a ping did. */
-export type Outcome =
+/** What a ping that was accepted did. */
+export type Change =
   /** The name was not known. */
   | { readonly kind: "new" }
+  /** The name was known from plain pings alone, which say nothing about it from now on. */
+  | { readonly kind: "signed" }
   /** A known host is somewhere else; `previous` is undefined when it had none in this family. */
   | { readonly kind: "moved"; readonly previous: string | undefined }
   /** A known host is where it was. */
-  | { readonly kind: "same" }
-  /** A new name, dropped: as many names as allowed are known. */
-  | { readonly kind: "full" };
+  | { readonly kind: "same" };
 
-/** Keeps `hosts` up to date, in place, and never evicts one. */
+export type PlainOutcome =
+  | { readonly kind: "accepted"; readonly host: Host; readonly change: Change }
+  /** Dropped. full: the name is new, and as many plain names as allowed are known. */
+  | { readonly kind: "dropped"; readonly reason: "full" | "signed name" };
+
+export type SignedOutcome =
+  /** To be made durable, then {@link Registry.settle}d and acknowledged. */
+  | { readonly kind: "accepted"; readonly host: Host; readonly change: Change }
+  /** Nothing changed: `counter` is the one to use next, with a cookie. */
+  | { readonly kind: "challenge"; readonly counter: number };
+
+/** A signed ping, its MAC and cookie checked. */
+export interface SignedPing {
+  /** A signed name, see protocol.ts. */
+  readonly name: string;
+  /** Its counter, microseconds; exact up to 2^53 - 1. */
+  readonly counter: number;
+  readonly cookie: "none" | "good" | "bad";
+  /** The datagram's source, canonical. */
+  readonly address: string;
+}
+
+/** How far a counter may be from the clock, in microseconds: 300 s. */
+export const COUNTER_WINDOW = 300_000_000;
+
+/** Keeps `hosts` up to date, and never evicts one. */
 export class Registry {
   readonly #hosts: Hosts;
   readonly #maxClients: number;
+  /** Signed updates accepted and not yet durable: counters go by these, readers by `hosts`. */
+  readonly #staged: Hosts = new Map();
+  #plainNames = 0;
 
   /**
    * @param hosts the hosts known already, such as a client log's; there may be more than `maxClients`
-   * @param maxClients from how many known names on a new one is dropped; at least 1
+   * @param maxClients from how many known plain names on a new one is dropped; at least 1
    */
   constructor(hosts: Hosts, maxClients: number) {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
+    for (const { counter } of hosts.values()) if (counter === undefined) this.#plainNames++;
   }
 
   /**
-   * Records a plain ping.
+   * Records a plain ping, at once: nobody waits for it.
    * @param name as it was decoded from the datagram
    * @param address the datagram's source, canonical
    * @param now milliseconds since 1970, UTC
    */
-  recordPlain(name: string, address: string, now: number): Outcome {
-    const family = familyOf(address);
-    const host = this.#hosts.get(name);
-    if (host === undefined) {
-      if (this.#hosts.size >= this.#maxClients) return FULL;
-      this.#hosts.set(name, { [family]: { address, since: now, lastSeen: now } });
-      return NEW;
+  recordPlain(name: string, address: string, now: number): PlainOutcome {
+    if (this.#latest(fold(name))?.counter !== undefined) return SIGNED_NAME;
+    const known = this.#hosts.get(name);
+    if (known === undefined) {
+      if (this.#plainNames >= this.#maxClients) return FULL;
+      this.#plainNames++;
     }
-    const sighting = host[family];
-    if (sighting?.address === address) {
-      sighting.lastSeen = now;
-      return SAME;
+    const change = changeOf(known, address);
+    const host = seen(known, address, now);
+    this.#hosts.set(name, host);
+    return { kind: "accepted", host, change };
+  }
+
+  /**
+   * Decides on a signed ping. An accepted one is staged: the next is judged by it, and `hosts` has
+   * it once {@link settle} says that it is durable.
+   * @param now milliseconds since 1970, UTC
+   */
+  recordSigned({ name, counter, cookie, address }: SignedPing, now: number): SignedOutcome {
+    const known = this.#latest(name);
+    // What a plain ping said of an address is no proof of it.
+    const signed = known?.counter === undefined ? undefined : known;
+    const last = signed?.counter ?? 0;
+    const clock = Math.max(0, Math.floor(now * 1000));
+    const isRecorded = signed?.[familyOf(address)]?.address === address;
+    const isAccepted =
+      Number.isSafeInteger(counter) &&
+      ((cookie === "none" &&
+        isRecorded &&
+        counter > last &&
+        Math.abs(counter - clock) <= COUNTER_WINDOW) ||
+        (cookie === "good" && counter > last && counter <= Math.max(last, clock) + COUNTER_WINDOW));
+    if (!isAccepted) return { kind: "challenge", counter: Math.max(last + 1, clock) };
+    const change: Change = known && !signed ? { kind: "signed" } : changeOf(signed, address);
+    const host: Host = { ...seen(signed, address, now), counter };
+    this.#staged.set(name, host);
+    return { kind: "accepted", host, change };
+  }
+
+  /** The counter now stored for a signed name, staged ones included; 0 if none. */
+  counterOf(name: string): number {
+    return this.#latest(name)?.counter ?? 0;
+  }
+
+  /**
+   * Ends the staging of an accepted signed ping.
+   * @param host the record that {@link recordSigned} returned
+   * @param isDurable whether it was made durable; if not, it is as if it had never been accepted,
+   *   unless a newer one has been built on it meanwhile
+   */
+  settle(name: string, host: Host, isDurable: boolean): void {
+    if (isDurable) {
+      const known = this.#hosts.get(name);
+      if (known !== undefined && known.counter === undefined) this.#plainNames--;
+      this.#hosts.set(name, host);
     }
-    host[family] = { address, since: now, lastSeen: now };
-    return { kind: "moved", previous: sighting?.address };
+    if (this.#staged.get(name) === host) this.#staged.delete(name);
+  }
+
+  #latest(name: string): Host | undefined {
+    return this.#staged.get(name) ?? this.#hosts.get(name);
   }
 }
 
-const NEW: Outcome = { kind: "new" };
-const SAME: Outcome = { kind: "same" };
-const FULL: Outcome = { kind: "full" };
+const FULL: PlainOutcome = { kind: "dropped", reason: "full" };
+const SIGNED_NAME: PlainOutcome = { kind: "dropped", reason: "signed name" };
+const NEW: Change = { kind: "new" };
+const SAME: Change = { kind: "same" };
+
+/** The signed name that a plain name could be taken for: without regard to case or a final dot. */
+function fold(name: string): string {
+  // By way of upper case, as Unicode's case folding: ſ is an s.
+  return name.toUpperCase().toLowerCase().replace(/\.+$/, "");
+}
+
+function changeOf(known: Host | undefined, address: string): Change {
+  if (known === undefined) return NEW;
+  const previous = known[familyOf(address)]?.address;
+  return previous === address ? SAME : { kind: "moved", previous };
+}
+
+function seen(known: Host | undefined, address: string, now: number): Host {
+  const family = familyOf(address);
+  const sighting = known?.[family];
+  const since = sighting?.address === address ? sighting.since : now;
+  return { ...known, [family]: { address, since, lastSeen: now } };
+}

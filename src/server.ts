@@ -1,8 +1,21 @@
-/** The server's loop: datagram -> message -> outcome -> client log. */
-import { cutUtf8, decode, type DropReason } from "./protocol.ts";
+/** The server's loop: datagram -> message -> outcome -> client log -> reply. */
+import { addressToHex, isPrivate, isUnicast } from "./address.ts";
 import type { ClientLog } from "./client-log.ts";
+import type { Cookies } from "./cookie.ts";
 import type { Log } from "./log.ts";
-import type { Registry } from "./registry.ts";
+import {
+  cutUtf8,
+  decode,
+  decodeCounter,
+  type DropReason,
+  encodeCounter,
+  encodeReply,
+  hasMac,
+  NO_COOKIE,
+  type Ping,
+  type Reply,
+} from "./protocol.ts";
+import type { Change, Registry } from "./registry.ts";
 import type { BindOptions, BoundSocket } from "./udp.ts";
 
 /** What the loop is built from. */
@@ -10,82 +23,222 @@ export interface ServerParts {
   /** Binds the server's socket. */
   bind: (handlers: Pick<BindOptions, "onDatagram" | "onError">) => Promise<BoundSocket>;
   registry: Registry;
-  clientLog: Pick<ClientLog, "changed">;
+  clientLog: Pick<ClientLog, "append">;
+  /** What signed pings are checked with; undefined where the server has no secret. */
+  signing: Signing | undefined;
+  /** Whether plain pings are recorded. */
+  allowPlain: boolean;
+  /** Whether clients come from the internet, where an address of a private network is odd. */
+  isPublic: boolean;
   log: Log;
   /** Milliseconds since 1970, UTC. */
   now: () => number;
+  /** Milliseconds of a clock that nobody sets. */
+  monotonic: () => number;
   /** Aborted to stop the loop. */
   signal: AbortSignal;
 }
 
+export interface Signing {
+  /** A signed name's key. */
+  keyOf: (name: string) => Uint8Array;
+  cookies: Cookies;
+}
+
+/** Why a message that could be read was dropped. */
+type RefusalReason =
+  | "full"
+  | "plain"
+  | "signed name"
+  | "no secret"
+  | "wrong MAC"
+  | "too many challenges"
+  | "not durable";
+
 /** How many datagrams ended in which way. */
-export type Counters = Record<"accepted" | "full" | DropReason, number>;
+export type Counters = Record<"accepted" | "challenged" | DropReason | RefusalReason, number>;
+
+/** A signed ping's sender. */
+interface Peer {
+  /** Canonical. */
+  address: string;
+  port: number;
+  /** The address as the socket knows it. */
+  peer: string;
+}
 
 /**
- * Listens until the signal is aborted, then closes the socket. Each datagram is handled whole
- * before the next, so that everything accepted is in the registry when this resolves. DynIP 0.1e:
+ * Listens until the signal is aborted, then closes the socket. Each datagram is judged before the
+ * next, and a signed ping answered when its record is durable. DynIP 0.1e:
  * `dynip.server.listen_loop`.
  * @throws the system's error when the socket cannot be bound
  */
-export async function listenLoop({
-  bind,
-  registry,
-  clientLog,
-  log,
-  now,
-  signal,
-}: ServerParts): Promise<Counters> {
-  const counters: Counters = {
-    accepted: 0,
-    full: 0,
-    empty: 0,
-    signed: 0,
-    "not UTF-8": 0,
-    "not a name": 0,
-  };
+export async function listenLoop(parts: ServerParts): Promise<Counters> {
+  const { registry, clientLog, signing, allowPlain, isPublic, log, now, monotonic } = parts;
+  const counters = newCounters();
+  const mayWarnOfMac = limit(1, monotonic);
+  let hasHintedAtNat = false;
+  const mayChallenge = limit(CHALLENGES_PER_SECOND, monotonic);
 
-  const socket = await bind({
-    onDatagram(datagram, address, port) {
+  const socket = await parts.bind({
+    onDatagram(datagram, address, port, peer) {
       const message = decode(datagram);
-      if (message.type === "dropped") {
-        counters[message.reason]++;
-        log.debug(
-          `dropped ${datagram.length} bytes from ${address} port ${port}: ${message.reason}`,
-        );
-        return;
-      }
-      const { name } = message;
-      const outcome = registry.recordPlain(name, address, now());
-      if (outcome.kind === "full") {
-        // A warning once: whoever makes up names makes up many.
-        const warnOnce = counters.full++ === 0 ? log.warn : log.debug;
-        warnOnce(
-          `dropped the new name ${shortName(name)} from ${address}: as many as max_clients are known`,
-          "raise max_clients in [server], or remove names from the client log while it is stopped",
-        );
-        return;
-      }
-      counters.accepted++;
-      clientLog.changed();
-      if (outcome.kind === "new") {
-        log.log(`new host ${shortName(name)} at ${address}`);
-      } else if (outcome.kind === "same") {
-        log.info(`${shortName(name)} is still at ${address}`);
-      } else if (outcome.previous === undefined) {
-        log.log(`${shortName(name)} is at ${address}, too`);
-      } else {
-        log.log(`${shortName(name)} moved from ${outcome.previous} to ${address}`);
+      switch (message.type) {
+        case "dropped":
+          return drop(message.reason, `${datagram.length} bytes`, address);
+        case "plain":
+          return onPlain(message.name, address);
+        case "signed":
+          return onSigned(message.ping, datagram, { address, port, peer });
       }
     },
     onError: (error) => log.debug(`socket: ${error.message}`),
   });
-
   log.log(`listening on ${endpoint(socket)}`);
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!parts.signal.aborted) {
+    await new Promise((resolve) => parts.signal.addEventListener("abort", resolve, { once: true }));
   }
   socket.close();
   return counters;
+
+  function onPlain(name: string, address: string): void {
+    if (!allowPlain) {
+      if (counters.plain === 0) {
+        log.warn(
+          `dropped a ping of ${shortName(name)} from ${address}: it is not signed`,
+          "allow_plain = true in [server] accepts the pings of DynIP 0.1e",
+        );
+      }
+      return drop("plain", shortName(name), address);
+    }
+    const outcome = registry.recordPlain(name, address, now());
+    if (outcome.kind === "dropped") {
+      // A warning once: whoever makes up names makes up many.
+      if (outcome.reason === "full" && counters.full === 0) {
+        log.warn(
+          `dropped the new name ${shortName(name)} from ${address}: as many as max_clients are known`,
+          "raise max_clients in [server], or remove names from the client log while it is stopped",
+        );
+      }
+      return drop(outcome.reason, shortName(name), address);
+    }
+    clientLog.append(name, outcome.host);
+    accept(name, address, outcome.change);
+  }
+
+  function onSigned(ping: Ping, datagram: Uint8Array, from: Peer): void {
+    const { name } = ping;
+    const { address } = from;
+    if (!signing) return drop("no secret", name, address);
+    const key = signing.keyOf(name);
+    if (!hasMac(datagram, key)) {
+      if (mayWarnOfMac(""))
+        log.warn(`dropped a ping from ${address}: wrong MAC for ${shortName(name)}`);
+      return drop("wrong MAC", name, address);
+    }
+    const outcome = registry.recordSigned(
+      { name, counter: decodeCounter(ping.counter), cookie: checkCookie(ping, address), address },
+      now(),
+    );
+    if (outcome.kind === "challenge") {
+      if (!mayChallenge(name)) return drop("too many challenges", name, address);
+      counters.challenged++;
+      log.debug(`challenged ${shortName(name)} at ${address}`);
+      const value = signing.cookies.make(address, name, monotonic());
+      const counter = encodeCounter(outcome.counter);
+      return reply({ type: "C", counter, nonce: ping.nonce, value }, key, from);
+    }
+    clientLog.append(name, outcome.host, (isDurable) => {
+      registry.settle(name, outcome.host, isDurable);
+      if (!isDurable) return drop("not durable", name, address);
+      accept(name, address, outcome.change);
+      const counter = encodeCounter(registry.counterOf(name));
+      reply({ type: "A", counter, nonce: ping.nonce, value: addressToHex(address) }, key, from);
+    });
+  }
+
+  function checkCookie({ cookie, name }: Ping, address: string): "none" | "good" | "bad" {
+    if (cookie === NO_COOKIE) return "none";
+    return signing!.cookies.isGood(cookie, address, name, monotonic()) ? "good" : "bad";
+  }
+
+  function reply(message: Reply, key: Uint8Array, { address, port, peer }: Peer): void {
+    // A reply to everybody, to nobody or to itself is what a forged source is after.
+    const isSelf = port === socket.port && [socket.address, "127.0.0.1", "::1"].includes(address);
+    if (port === 0 || isSelf || !isUnicast(address)) return;
+    socket.send(encodeReply(message, key), port, peer);
+  }
+
+  function accept(name: string, address: string, change: Change): void {
+    counters.accepted++;
+    const text = describe(shortName(name), address, change);
+    if (change.kind === "same") return log.info(text);
+    log.log(text);
+    if (isPublic && isPrivate(address)) {
+      log.warn(
+        `${shortName(name)} is recorded at ${address}, an address of a private network or of this machine`,
+        hasHintedAtNat
+          ? undefined
+          : "if it is not in this network, a gateway or a container bridge hides its own address",
+      );
+      hasHintedAtNat = true;
+    }
+  }
+
+  function drop(reason: DropReason | RefusalReason, what: string, address: string): void {
+    counters[reason]++;
+    log.debug(`dropped ${what} from ${address}: ${reason}`);
+  }
+}
+
+/** As many as protect a server's uplink, and more than any client needs. */
+const CHALLENGES_PER_SECOND = 10;
+
+function newCounters(): Counters {
+  return {
+    accepted: 0,
+    challenged: 0,
+    empty: 0,
+    "not UTF-8": 0,
+    "not a name": 0,
+    malformed: 0,
+    full: 0,
+    plain: 0,
+    "signed name": 0,
+    "no secret": 0,
+    "wrong MAC": 0,
+    "too many challenges": 0,
+    "not durable": 0,
+  };
+}
+
+/** Says yes to each key at most so many times in a second. Keys are forgotten every second. */
+function limit(perSecond: number, monotonic: () => number): (key: string) => boolean {
+  const counts = new Map<string, number>();
+  let second = Number.NaN;
+  return (key) => {
+    const current = Math.floor(monotonic() / 1000);
+    if (current !== second) counts.clear();
+    second = current;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count <= perSecond;
+  };
+}
+
+function describe(name: string, address: string, change: Change): string {
+  switch (change.kind) {
+    case "new":
+      return `new host ${name} at ${address}`;
+    case "signed":
+      return `${name} at ${address} is signed from now on`;
+    case "same":
+      return `${name} is still at ${address}`;
+    case "moved":
+      return change.previous === undefined
+        ? `${name} is at ${address}, too`
+        : `${name} moved from ${change.previous} to ${address}`;
+  }
 }
 
 /** A name as a log line shows it: a line stays under 300 bytes, however long the name is. */

@@ -2,24 +2,30 @@
  * The texts that `dynip init` writes and prints. Pure: platform, paths and values are passed in.
  */
 
+type Value = string | number | boolean | string[];
+
+/** What a server's configuration, which its clients may share, says. */
 export interface ConfigValues {
+  secret: string;
   server: {
-    server_ip: string | number;
-    server_port: string | number;
-    client_log_path: string | number;
-    max_clients: string | number;
+    server_ip: Value;
+    server_port: Value;
+    client_log_path: Value;
+    max_clients: Value;
+    allow_plain: Value;
   };
-  client: {
-    server_hostname: string | number;
-    server_port: string | number;
-    family: string | number;
-  };
+  client: { server_hostname: Value; server_port: Value; family: Value };
 }
 
 /** A commented configuration with these values: TOML. */
-export function configText({ server, client }: ConfigValues): string {
+export function configText({ secret, server, client }: ConfigValues): string {
   return `# dynip's configuration. The server reads [server], a client reads [client]; what a machine
 # does not need may be deleted. Whatever stands behind a # is a comment.
+
+# Shared by the server and its clients, and nobody else: it signs every ping. Whoever has it can be
+# any machine; "dynip init --name" makes a file for one machine, with a key that is only that one's.
+# Without a secret pings are plain, as DynIP 0.1e's: anyone can forge them, nothing confirms them.
+secret = ${toml(secret)}
 
 [server]
 # The IP address to listen on; "*" is every interface, IPv4 and IPv6.
@@ -32,11 +38,18 @@ server_port = ${toml(server.server_port)}
 # folder.
 client_log_path = ${toml(server.client_log_path)}
 
-# When so many names are known, pings of new ones are dropped. Known ones keep their place.
+# Whether to accept the plain pings of DynIP 0.1e as well, but for names that were ever signed.
+allow_plain = ${toml(server.allow_plain)}
+
+# When so many plain names are known, pings of new ones are dropped. Known ones keep their place.
 max_clients = ${toml(server.max_clients)}
 
+# To revoke the key of one machine, raise its number, and make it a new file.
+[server.generations]
+# laptop = 2
+
 [client]
-# The server's host name or IP address.
+# The server's host name or IP address, or a list of them: each is pinged.
 server_hostname = ${toml(client.server_hostname)}
 
 # The server's UDP port.
@@ -45,10 +58,44 @@ server_port = ${toml(client.server_port)}
 # The name to be recorded under; this machine's hostname unless given.
 # client_name = "nas"
 
-# Which address is recorded: "any" (IPv4 where the server can be reached by it, else IPv6),
-# "ipv4", "ipv6", or "both", which sends one ping in each.
-family = ${toml(client.family)}
+${familyText(client.family)}
 `;
+}
+
+/** What one client's configuration says. */
+export interface ClientValues {
+  name: string;
+  key: string;
+  server_hostname: Value;
+  server_port: Value;
+  family: Value;
+}
+
+/** A configuration for one client, with its own key and not the secret. */
+export function clientConfigText({ name, key, ...client }: ClientValues): string {
+  return `# dynip's configuration for ${name}, and for no other machine.
+
+[client]
+# The server's host name or IP address.
+server_hostname = ${toml(client.server_hostname)}
+
+# The server's UDP port.
+server_port = ${toml(client.server_port)}
+
+# The name to be recorded under.
+client_name = ${toml(name)}
+
+# The key of this name: it signs every ping. Whoever has it can be ${name}, and nobody else.
+key = ${toml(key)}
+
+${familyText(client.family)}
+`;
+}
+
+function familyText(family: Value): string {
+  return `# Which address is recorded: "any" (IPv4 where the server can be reached by it, else IPv6),
+# "ipv4", "ipv6", or "both", which sends one ping in each.
+family = ${toml(family)}`;
 }
 
 export interface NextSteps {
@@ -57,29 +104,51 @@ export interface NextSteps {
   binary: string;
   /** The absolute path of the configuration. */
   config: string;
-  port: string | number;
 }
 
-/** What to do with a new configuration, on this operating system. */
-export function nextSteps({ platform, binary, config, port }: NextSteps): string {
-  const windows = platform === "win32";
-  const run = (subcommand: string): string =>
-    windows
-      ? `"${binary}" ${subcommand} "${config}"`
-      : `${shellWord(binary)} ${subcommand} ${shellWord(config)}`;
-  const schedule = windows
+/** What to do with a new configuration of a server, on this operating system. */
+export function nextSteps(here: NextSteps & { port: number }): string {
+  return `Next${commandPrompt(here)}:
+1. On the server, let UDP port ${here.port} through its firewall and start:
+     ${commandLine(here, "serve")}
+2. On each machine to be found, set server_hostname in [client] to the server's name, and try:
+     ${commandLine(here, "ping")}
+3. There, schedule a ping every 5 minutes:
+${schedule(here)}
+A machine that you trust less gets a file of its own, without the secret:
+     dynip init nas.toml --name nas --from ${word(here, here.config)} --server HOST
+`;
+}
+
+/** What to do with a new configuration of one client; it is on the machine that made it. */
+export function clientNextSteps(here: NextSteps & { name: string }): string {
+  return `Next${commandPrompt(here)}:
+1. Move it to ${here.name}, with the dynip binary, and remove it here.
+2. There, with the paths as they are on that machine, try:
+     ${commandLine(here, "ping")}
+3. Schedule a ping every 5 minutes:
+${schedule(here)}
+`;
+}
+
+function commandPrompt({ platform }: NextSteps): string {
+  return platform === "win32" ? ", in a command prompt" : "";
+}
+
+function commandLine(here: NextSteps, subcommand: string): string {
+  return `${word(here, here.binary)} ${subcommand} ${word(here, here.config)}`;
+}
+
+function schedule({ platform, binary, config }: NextSteps): string {
+  return platform === "win32"
     ? `   in one that was opened with "Run as administrator":
      ${windowsTask(binary, config)}`
     : `   run "crontab -e" and add the line
      ${crontabLine(binary, config)}`;
-  return `Next${windows ? ", in a command prompt" : ""}:
-1. On the server, let UDP port ${port} through its firewall and start:
-     ${run("serve")}
-2. On each machine to be found, set server_hostname in [client] to the server's name, and try:
-     ${run("ping")}
-3. There, schedule a ping every 5 minutes:
-${schedule}
-`;
+}
+
+function word({ platform }: NextSteps, text: string): string {
+  return platform === "win32" ? `"${text}"` : shellWord(text);
 }
 
 /** The crontab(5) line that pings every 5 minutes. */
@@ -105,6 +174,6 @@ function shellWord(text: string): string {
 }
 
 /** A TOML value: a JSON string is a TOML basic string, but that TOML wants DEL escaped, too. */
-function toml(value: string | number): string {
+function toml(value: Value): string {
   return JSON.stringify(value).replaceAll("\x7f", "\\u007f");
 }

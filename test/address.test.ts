@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { canonicalAddress, familyOf } from "../src/address.ts";
+import {
+  addressFromHex,
+  addressToHex,
+  canonicalAddress,
+  familyOf,
+  isPrivate,
+  isUnicast,
+} from "../src/address.ts";
 
 describe("one text per address", () => {
   test.each([
@@ -43,4 +50,61 @@ describe("what is no address has none", () => {
   ])("%p", (text) => {
     expect(canonicalAddress(text)).toBeUndefined();
   });
+});
+
+test.each([
+  ["203.0.113.7", "00000000000000000000ffffcb007107"],
+  ["0.0.0.0", "00000000000000000000ffff00000000"],
+  ["2001:db8::7", "20010db8000000000000000000000007"],
+  ["::", "00000000000000000000000000000000"],
+  ["::1", "00000000000000000000000000000001"],
+  ["1::", "00010000000000000000000000000000"],
+  ["2001:db8:1:2:3:4:5:6", "20010db8000100020003000400050006"],
+])("%s is %s on the wire, and comes back", (address, hex) => {
+  expect(addressToHex(address)).toBe(hex);
+  expect(addressFromHex(hex)).toBe(address);
+});
+
+test("addresses of private networks and of this machine", () => {
+  for (const address of [
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.1.1",
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "fd00::1",
+    "fe80::1",
+  ]) {
+    expect([address, isPrivate(address)]).toEqual([address, true]);
+  }
+  for (const address of [
+    "203.0.113.7",
+    "172.32.0.1",
+    "192.169.0.1",
+    "100.128.0.1",
+    "2001:db8::1",
+    "::2",
+  ]) {
+    expect([address, isPrivate(address)]).toEqual([address, false]);
+  }
+});
+
+test("addresses that are everybody's or nobody's", () => {
+  for (const address of [
+    "255.255.255.255",
+    "224.0.0.1",
+    "239.255.255.255",
+    "0.0.0.0",
+    "::",
+    "ff02::1",
+  ]) {
+    expect([address, isUnicast(address)]).toEqual([address, false]);
+  }
+  for (const address of ["203.0.113.7", "127.0.0.1", "223.255.255.255", "2001:db8::1", "fe80::1"]) {
+    expect([address, isUnicast(address)]).toEqual([address, true]);
+  }
 });

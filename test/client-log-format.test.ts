@@ -19,12 +19,14 @@ test("the log is an object with one line per host", () => {
     ["nas", { ipv4: four }],
     ["attic-pi", { ipv4: four, ipv6: six }],
     ["six", { ipv6: six }],
+    ["signed", { ipv4: four, counter: 0x000640f8d1c2b3a5 }],
   ]);
   const text = [
     "{",
     `"nas": {"ipv4":${sighting("203.0.113.7")}},`,
     `"attic-pi": {"ipv4":${sighting("203.0.113.7")},"ipv6":${sighting("2001:db8::7")}},`,
-    `"six": {"ipv6":${sighting("2001:db8::7")}}`,
+    `"six": {"ipv6":${sighting("2001:db8::7")}},`,
+    `"signed": {"ipv4":${sighting("203.0.113.7")},"counter":"000640f8d1c2b3a5"}`,
     "}",
     "",
   ].join("\n");
@@ -116,6 +118,15 @@ describe("what is no log is refused, and where is said", () => {
     ["null", "it is not a JSON object"],
     ['"nas"', "it is not a JSON object"],
     [`{\n${ok},\n"b": 1\n}`, 'line 3: host "b": its record is not an object'],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":5}\n}`,
+      'host "a": its counter is 5, must be',
+    ],
+    [`{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":"5"}\n}`, 'its counter is "5", must be'],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":"ffffffffffffffff"}\n}`,
+      "must be 16 hexadecimal digits of at most 2^53 - 1",
+    ],
     [`{\n"a": {}\n}`, 'line 2: host "a": it has no address'],
     [`{\n"a": {"ipv4": null}\n}`, 'line 2: host "a": its ipv4 record is not an object'],
     [`{\n"a": {"ipv5": {}}\n}`, 'line 2: host "a": its record has an unknown key "ipv5"'],

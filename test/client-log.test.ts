@@ -1,7 +1,18 @@
 import { describe, expect, test } from "bun:test";
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
-import { type ClientLogParts, openClientLog } from "../src/client-log.ts";
+import { type ClientLog, type ClientLogParts, openClientLog } from "../src/client-log.ts";
 import type { Host } from "../src/registry.ts";
 import { recordedLog } from "./recorded-log.ts";
 import { temporaryFolder } from "./temporary.ts";
@@ -12,6 +23,22 @@ const HOST: Host = { ipv4: { address: "203.0.113.7", since: 0, lastSeen: 0 } };
 const NAS =
   '"nas": {"ipv4":{"address":"203.0.113.7","since":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:00.000Z"}}';
 
+/** What a plain ping does. */
+function change(clientLog: ClientLog, name: string, host: Host = HOST): void {
+  clientLog.hosts.set(name, host);
+  clientLog.append(name, host);
+}
+
+/** What a signed ping does: it is in the hosts when it is durable. */
+async function changeDurably(clientLog: ClientLog, name: string, host: Host): Promise<boolean> {
+  return await new Promise((resolve) => {
+    clientLog.append(name, host, (isDurable) => {
+      if (isDurable) clientLog.hosts.set(name, host);
+      resolve(isDurable);
+    });
+  });
+}
+
 /** A clock that stands still, and sleeps that end when the test says so. */
 function fakeTime() {
   const sleeps: { milliseconds: number; end: () => void }[] = [];
@@ -21,6 +48,7 @@ function fakeTime() {
     sleep: (milliseconds: number, signal: AbortSignal) =>
       new Promise<void>((resolve) => {
         sleeps.push({ milliseconds, end: resolve });
+        if (signal.aborted) resolve();
         signal.addEventListener("abort", () => resolve());
       }),
   };
@@ -71,13 +99,11 @@ test("a change is on disk soon, and all of them are after close", async () => {
   const path = folder.file("dynip.json");
   const { sleeps, parts } = fakeTime();
   const clientLog = await openClientLog(path, { log: recordedLog(), ...parts });
-  clientLog.hosts.set("nas", HOST);
-  clientLog.changed();
+  change(clientLog, "nas");
   await until(() => sleeps.length === 1);
   expect(await readFile(path, "utf8")).toBe(`{\n${NAS}\n}\n`);
 
-  clientLog.hosts.set("pi", HOST);
-  clientLog.changed();
+  change(clientLog, "pi");
   await Bun.sleep(20);
   expect(await readFile(path, "utf8")).not.toContain("pi"); // the pause is not over
   await clientLog.close();
@@ -113,11 +139,11 @@ test("the pause is half a second, or four times what the snapshot cost", async (
       clock.now += cost;
     },
   });
-  clientLog.changed();
+  change(clientLog, "nas");
   await until(() => sleeps.length === 1);
   expect(sleeps[0]!.milliseconds).toBe(500);
   cost = 2000;
-  clientLog.changed();
+  change(clientLog, "nas");
   sleeps[0]!.end();
   await until(() => sleeps.length === 2);
   expect(sleeps[1]!.milliseconds).toBe(8000);
@@ -135,9 +161,9 @@ test("many changes between two snapshots are one snapshot", async () => {
       written++;
     },
   });
-  clientLog.changed();
+  change(clientLog, "nas");
   await until(() => sleeps.length === 1);
-  for (let i = 0; i < 1000; i++) clientLog.changed();
+  for (let i = 0; i < 1000; i++) change(clientLog, "nas");
   sleeps[0]!.end();
   await until(() => sleeps.length === 2);
   expect(written).toBe(2);
@@ -164,7 +190,7 @@ describe("a disk that refuses", () => {
       },
     });
     full = true;
-    clientLog.changed();
+    change(clientLog, "nas");
     await until(() => sleeps.length === 1);
     sleeps[0]!.end();
     await until(() => sleeps.length === 2);
@@ -173,7 +199,7 @@ describe("a disk that refuses", () => {
     await until(() => sleeps.length === 3);
     expect(log.lines.filter((line) => !line.startsWith("debug"))).toEqual([
       `error: Cannot write client log "${path}": no space left on the disk`,
-      "hint: it is tried again until it works",
+      "hint: signed pings are not acknowledged until it works again; it is tried again",
       `warn: client log "${path}" is written again`,
     ]);
     expect(written).toBe(1);
@@ -190,12 +216,15 @@ describe("a disk that refuses", () => {
       },
     });
     full = true;
-    clientLog.changed();
+    change(clientLog, "nas");
     await expect(clientLog.close()).rejects.toMatchObject({
       exitCode: 2,
       message: `Cannot write client log "${folder.file("dynip.json")}": no space left on the disk`,
     });
-    expect(await readdir(folder.path)).toEqual([]);
+    expect((await readdir(folder.path)).join()).toMatch(/^dynip\.json\.journal(\.old)?$/);
+    const again = await openClientLog(folder.file("dynip.json"), { log: recordedLog() });
+    expect([...again.hosts]).toEqual([["nas", HOST]]); // nothing is lost
+    await again.close();
   });
 });
 
@@ -275,8 +304,7 @@ describe("a log that cannot be kept is refused with exit code 2, and stays as it
     const { message, hint } = await refused(path);
     expect(message).toContain("another dynip server keeps it");
     expect(hint).toContain("client_log_path");
-    first.hosts.set("nas", HOST);
-    first.changed();
+    change(first, "nas");
     await first.close();
     expect(await readFile(path, "utf8")).toContain("nas");
   });
@@ -289,8 +317,7 @@ onUnix("a symbolic link is followed: the file it names is kept, and locked", asy
   await symlink(folder.file("real/log.json"), folder.file("dynip.json"));
   const clientLog = await openClientLog(folder.file("dynip.json"), { log: recordedLog() });
   await refused(folder.file("real/log.json"));
-  clientLog.hosts.set("nas", HOST);
-  clientLog.changed();
+  change(clientLog, "nas");
   await clientLog.close();
   expect(await readFile(folder.file("real/log.json"), "utf8")).toContain("nas");
   expect((await readdir(folder.path)).sort()).toEqual(["dynip.json", "real"]);
@@ -303,8 +330,7 @@ onUnix("the mode that the log's owner gave it is kept", async () => {
   await writeFile(path, "{}");
   await chmod(path, 0o644);
   const clientLog = await openClientLog(path, { log: recordedLog() });
-  clientLog.hosts.set("nas", HOST);
-  clientLog.changed();
+  change(clientLog, "nas");
   await clientLog.close();
   expect((await stat(path)).mode & 0o777).toBe(0o644);
 });
@@ -321,5 +347,144 @@ test("a log of DynIP 0.1e is said to be carried over, and is written in our form
   const time = new Date(2026, 10, 22, 13, 7, 50, 933).toISOString();
   expect(JSON.parse(await readFile(path, "utf8"))).toEqual({
     nas: { ipv4: { address: "203.0.113.7", since: time, last_seen: time } },
+  });
+});
+
+describe("the journal", () => {
+  const signed = (counter: number): Host => ({ ...HOST, counter });
+
+  /** A snapshot that begins and does not come to its end before the test says so. */
+  function heldSnapshot() {
+    const begun = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<void>();
+    const replace = async (): Promise<void> => {
+      begun.resolve();
+      await ended.promise;
+    };
+    return {
+      begun: begun.promise,
+      end: () => ended.resolve(),
+      parts: { ...fakeTime().parts, replace },
+    };
+  }
+
+  /**
+   * Makes changes durable, in order, while no snapshot comes to its end, and copies what a crash at
+   * that moment would leave on the disk.
+   * @returns the path of the copied log
+   */
+  async function crash(path: string, names: string[], copy: string): Promise<string> {
+    const snapshot = heldSnapshot();
+    const clientLog = await openClientLog(path, { log: recordedLog(), ...snapshot.parts });
+    for (const [index, name] of names.entries()) {
+      expect(await changeDurably(clientLog, name, signed(index + 1))).toBe(true);
+    }
+    await snapshot.begun; // the journal is rotated by now, and will not be again
+    await mkdir(copy);
+    for (const file of await readdir(dirname(path))) {
+      if (file.includes("json") && !file.endsWith(".lock")) {
+        await copyFile(join(dirname(path), file), join(copy, file));
+      }
+    }
+    snapshot.end();
+    await clientLog.close();
+    return join(copy, basename(path));
+  }
+
+  /** The lines of both files, as the next start reads them. */
+  const journalOf = async (path: string): Promise<string> => {
+    const read = (file: string) => readFile(file, "utf8").catch(() => "");
+    return (await read(`${path}.journal.old`)) + (await read(`${path}.journal`));
+  };
+
+  test("has what was made durable after the last snapshot, and the next start reads it", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("dynip.json"), `{\n${NAS}\n}\n`);
+    const names = ["pi", "attic", "pi"];
+    const path = await crash(folder.file("dynip.json"), names, folder.file("after"));
+    expect(await readFile(path, "utf8")).toBe(`{\n${NAS}\n}\n`);
+
+    const again = await openClientLog(path, { log: recordedLog() });
+    expect([...again.hosts]).toEqual([
+      ["nas", HOST],
+      ["pi", signed(3)],
+      ["attic", signed(2)],
+    ]);
+    again.begin();
+    await again.close();
+    expect(Object.keys(JSON.parse(await readFile(path, "utf8")))).toEqual(["nas", "pi", "attic"]);
+    expect(await readdir(folder.file("after"))).toEqual(["dynip.json"]);
+  });
+
+  test("may have a torn last line; any other bad line is refused, and named", async () => {
+    await using folder = await temporaryFolder();
+    const path = await crash(folder.file("dynip.json"), ["nas", "pi"], folder.file("after"));
+    const text = await journalOf(path);
+    expect(text.split("\n")).toHaveLength(3);
+    await rm(`${path}.journal.old`, { force: true });
+    const journal = `${path}.journal`;
+    const bad = text.replace('"address"', '"adress"');
+    await writeFile(journal, bad);
+    const { message, hint } = await refused(path);
+    expect(message).toContain(`its journal "${journal}", line 1: host "nas": its ipv4 record has`);
+    expect(hint).toContain("all is left as it is");
+    expect(await readFile(journal, "utf8")).toBe(bad);
+
+    await writeFile(journal, text.slice(0, -10));
+    const clientLog = await openClientLog(path, { log: recordedLog() });
+    expect([...clientLog.hosts.keys()]).toEqual(["nas"]);
+    clientLog.begin();
+    await clientLog.close();
+    expect(await readFile(path, "utf8")).toContain('"nas"');
+  });
+
+  test("does not turn a counter back with what is older than the log", async () => {
+    await using folder = await temporaryFolder();
+    const path = await crash(folder.file("dynip.json"), ["nas"], folder.file("after"));
+    const newer = NAS.replace("}}", '},"counter":"0000000000000005"}');
+    await writeFile(path, `{\n${newer}\n}\n`);
+    const clientLog = await openClientLog(path, { log: recordedLog() });
+    expect(clientLog.hosts.get("nas")!.counter).toBe(5);
+    await clientLog.close();
+  });
+
+  test("gets many changes in one sync, and a host that changed ten times in one line", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const snapshot = heldSnapshot();
+    const clientLog = await openClientLog(path, { log: recordedLog(), ...snapshot.parts });
+    const durable = Array.from({ length: 10 }, (_, index) =>
+      changeDurably(clientLog, "nas", signed(index + 1)),
+    );
+    for (let i = 0; i < 100; i++) durable.push(changeDurably(clientLog, `host-${i}`, signed(1)));
+    expect(new Set(await Promise.all(durable))).toEqual(new Set([true]));
+    expect(clientLog.hosts.get("nas")).toEqual(signed(10));
+    await snapshot.begun;
+    const lines = (await journalOf(path)).trimEnd().split("\n");
+    expect(lines).toHaveLength(101);
+    expect(lines[0]).toContain('"counter":"000000000000000a"');
+    snapshot.end();
+    await clientLog.close();
+  });
+
+  test("that cannot be written makes nothing durable, is said once, and goes on later", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const log = recordedLog();
+    const { parts } = fakeTime();
+    const clientLog = await openClientLog(path, { log, ...parts });
+    await mkdir(`${path}.journal`); // a folder in its place
+    expect(await changeDurably(clientLog, "nas", signed(1))).toBe(false);
+    expect(await changeDurably(clientLog, "nas", signed(2))).toBe(false);
+    expect(clientLog.hosts.size).toBe(0);
+    await rm(`${path}.journal`, { recursive: true });
+    expect(await changeDurably(clientLog, "nas", signed(3))).toBe(true);
+    expect(clientLog.hosts.get("nas")).toEqual(signed(3));
+    expect(log.lines.filter((line) => /^(error|warn)/.test(line))).toEqual([
+      `error: Cannot write the journal of client log "${path}": it is a folder`,
+      `warn: the journal of client log "${path}" is written again`,
+    ]);
+    await clientLog.close();
+    expect(await readdir(folder.path)).toEqual(["dynip.json"]);
   });
 });

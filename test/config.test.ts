@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import { clientLogPath, DEFAULTS, loadConfig, parseConfig } from "../src/config.ts";
+import { clientLogPath, loadConfig } from "../src/config-file.ts";
+import { DEFAULTS, parseConfig } from "../src/config.ts";
 import { temporaryFolder } from "./temporary.ts";
 
 const parse = (text: string) => parseConfig(text, "x.toml");
@@ -27,46 +28,77 @@ function problem(text: string): string {
 
 test("an empty file is DynIP 0.1e's defaults", () => {
   expect(parse("")).toEqual({
+    secret: undefined,
     server: {
       server_ip: "*",
       server_port: 28630,
       client_log_path: "dynip.json",
       max_clients: 10_000,
+      allow_plain: false,
+      generations: new Map(),
     },
     client: {
-      server_hostname: undefined,
+      server_hostname: [],
       server_port: 28630,
       client_name: undefined,
       family: "any",
+      key: undefined,
     },
   });
 });
 
+const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+const KEY_BYTES = Uint8Array.from({ length: 32 }, (_, index) => index);
+
 test("what the file says holds, for its section alone", () => {
-  const { server, client } = parse(`
+  const { secret, server, client } = parse(`
+    secret = "${KEY}"
     [server]
     server_ip = "192.0.2.1"
     server_port = 1
     client_log_path = "/var/lib/dynip/dynip.json"
     max_clients = 1
+    allow_plain = true
+    [server.generations]
+    laptop = 2
+    "attic-pi.local" = 3
     [client]
-    server_hostname = "vps.example.com"
+    server_hostname = ["vps.example.com", "192.0.2.9"]
     server_port = 65535
     client_name = "büro"
     family = "both"
+    key = "${KEY}"
   `);
+  expect(Uint8Array.from(secret!)).toEqual(KEY_BYTES);
   expect(server).toEqual({
     server_ip: "192.0.2.1",
     server_port: 1,
     client_log_path: "/var/lib/dynip/dynip.json",
     max_clients: 1,
+    allow_plain: true,
+    generations: new Map([
+      ["laptop", 2],
+      ["attic-pi.local", 3],
+    ]),
   });
-  expect(client).toEqual({
-    server_hostname: "vps.example.com",
+  expect(client).toMatchObject({
+    server_hostname: ["vps.example.com", "192.0.2.9"],
     server_port: 65535,
     client_name: "büro",
     family: "both",
   });
+  expect(Uint8Array.from(client.key!)).toEqual(KEY_BYTES);
+});
+
+test("a secret that is malformed is never quoted", () => {
+  const secret = "hunter2hunter2hunter2hunter2";
+  const must = "must be 32 bytes in base64url (43 characters), as dynip init makes them";
+  expect(problem(`secret = "${secret}"`)).toBe(`secret is malformed, ${must}`);
+  expect(problem("secret = 5")).toBe(`secret is malformed, ${must}`);
+  expect(problem(`[client]\nkey = "${secret}"`)).toBe(`key in [client] is malformed, ${must}`);
+  for (const mistake of [`secret = "${secret}`, `secret = ${secret}`, `secret = "${secret}" "x"`]) {
+    expect(problem(mistake)).not.toContain("hunter2");
+  }
 });
 
 test("one configuration does not change the next", () => {
@@ -76,7 +108,8 @@ test("one configuration does not change the next", () => {
 });
 
 test("an empty server_hostname is a missing one", () => {
-  expect(parse('[client]\nserver_hostname = ""').client.server_hostname).toBeUndefined();
+  expect(parse('[client]\nserver_hostname = ""').client.server_hostname).toEqual([]);
+  expect(parse('[client]\nserver_hostname = [""]').client.server_hostname).toEqual([]);
 });
 
 describe("each mistake is named", () => {
@@ -108,7 +141,7 @@ describe("each mistake is named", () => {
     ],
     ...["1", '"*"', '"1"', '"a b"', '"vps:28630"', '"http://vps/"', '"[::1]"'].map((host) => [
       `[client]\nserver_hostname = ${host}`,
-      `server_hostname in [client] is ${host}, must be a host name or an IP address, without a port`,
+      `server_hostname in [client] is ${host}, must be a host name or an IP address, without a port, or a list of such`,
     ]),
     [
       '[server]\nclient_log_path = "a/"',
@@ -123,18 +156,38 @@ describe("each mistake is named", () => {
     ],
     [
       "[server]\nserver_prot = 1",
-      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, max_clients',
+      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, max_clients, allow_plain, generations',
     ],
     [
       "[client]\ntoString = 1",
-      'unknown key "toString" in [client] / the keys of [client] are server_hostname, server_port, client_name, family',
+      'unknown key "toString" in [client] / the keys of [client] are server_hostname, server_port, client_name, family, key',
     ],
-    ["server_port = 1", 'unknown key "server_port" / every key belongs under [server] or [client]'],
+    [
+      "server_port = 1",
+      'unknown key "server_port" / every key but secret belongs under [server] or [client]',
+    ],
     [
       "[sever]\nserver_port = 1",
       "unknown section [sever] / the sections are [server] and [client]",
     ],
     ["[constructor]", "unknown section [constructor] / the sections are [server] and [client]"],
+    [
+      '[client]\nserver_hostname = ["vps", 1]',
+      "server_hostname in [client] is 1, must be a host name or an IP address, without a port, or a list of such",
+    ],
+    ["[server]\nallow_plain = 1", "allow_plain in [server] is 1, must be true or false"],
+    [
+      "[server]\ngenerations = 1",
+      "generations in [server] is 1, must be a section, [server.generations]",
+    ],
+    [
+      "[server.generations]\nlaptop = 0",
+      'generations in [server] is 0 for "laptop", must be whole numbers, 1 or more',
+    ],
+    [
+      "[server.generations]\nLaptop = 2",
+      'generations in [server] is for "Laptop", must be names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+    ],
     ["server = 1", '"server" must be a section, [server]'],
     ["[[server]]", '"server" must be a section, [server]'],
   ] as [string, string][])("%j", (text, message) => {
@@ -150,7 +203,7 @@ describe("each mistake is named", () => {
     "fe80::1%eth0",
   ])("but %p is a server_hostname", (host) => {
     const { client } = parse(`[client]\nserver_hostname = "${host}"`);
-    expect(client.server_hostname).toBe(host);
+    expect(client.server_hostname).toEqual([host]);
   });
 
   test("a mistake in TOML has its line and column, and quotes nothing of the file", () => {

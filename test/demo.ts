@@ -19,15 +19,18 @@ const port = await freePort();
 step("dynip init dynip.toml", "writes a configuration");
 await dynip("init", config);
 const text = await readFile(config, "utf8");
-await writeFile(config, text.replaceAll("server_port = 28630", `server_port = ${port}`));
-show(`in ${config}, with port ${port} in place of 28630 for this demo`);
+const local = text
+  .replaceAll("server_port = 28630", `server_port = ${port}`)
+  .replace('server_ip = "*"', 'server_ip = "127.0.0.1"');
+await writeFile(config, local);
+show(`in ${config}; for this demo on port ${port} of this machine alone`);
 
 step("dynip serve dynip.toml", "records every ping until it is stopped");
 const server = Bun.spawn([BINARY, "serve", config], { stderr: "pipe", timeout: DEADLINE_MS });
 const said = lines(server.stderr);
 await said.until("listening");
 
-step("dynip ping dynip.toml", "sends this machine's name, once; cron does that every 5 minutes");
+step("dynip ping dynip.toml", "tells the server, once; cron does that every 5 minutes");
 await dynip("ping", "-v", config);
 await said.until("new host");
 
@@ -57,7 +60,7 @@ async function dynip(...args: string[]): Promise<void> {
   const child = Bun.spawn([BINARY, ...args], { stderr: "pipe", timeout: DEADLINE_MS });
   const stderr = await child.stderr.text();
   if ((await child.exited) !== 0) throw new Error(`dynip ${args.join(" ")}: ${stderr}`);
-  for (const line of stderr.split("\n").filter((line) => line.startsWith("sent"))) show(line);
+  for (const line of stderr.split("\n").filter((line) => line.includes("recorded"))) show(line);
 }
 
 /** Shows lines as they come, and waits for one with a word in it. */

@@ -50,7 +50,6 @@ describe("a line that is none of DynIP 0.1e is named", () => {
     ["[DynIP:Server]\n\nserver_prot = 1\n", "line 3: not a setting of DynIP 0.1e"],
     ["[DynIP:Server]\nserver_hostname = a\n", "line 2: not a setting of DynIP 0.1e"],
     ["[DynIP:Server]\nserver_ip\n", "line 2: not a setting of DynIP 0.1e"],
-    ["", "it has neither [DynIP:Server] nor [DynIP:Client]"],
     ['{"json": true}', "line 1: not a setting of DynIP 0.1e"],
   ])("%j", (text, message) => {
     expect(() => parseOldConf(text)).toThrow(new OldConfError(message));

@@ -1,13 +1,26 @@
 import { describe, expect, test } from "bun:test";
 
+import { addressFromHex, addressToHex } from "../src/address.ts";
 import {
   cutUtf8,
   decode,
+  decodeCounter,
+  decodeKey,
+  decodeReply,
   DEFAULT_PORT,
+  deriveKey,
+  encodeCounter,
+  encodeKey,
+  encodePing,
   encodePlain,
+  encodeReply,
+  hasMac,
   isPlainName,
+  isSignedName,
   MAX_NAME_BYTES,
+  type Reply,
 } from "../src/protocol.ts";
+import vectors from "./vectors.json";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -90,13 +103,13 @@ describe("what is not a name is dropped, with a reason", () => {
     ["a byte order mark", utf8("\ufeffnas"), "not a name"],
     ["a private use character", utf8("a\ue000"), "not a name"],
     ["a character nobody has assigned", utf8("a\u0378"), "not a name"],
-    ["the signed prefix alone", utf8("dynip/"), "signed"],
-    ["a signed ping", utf8("dynip/1 P 000640f8d1c2b3a4"), "signed"],
-    ["another version", utf8("dynip/2"), "signed"],
+    ["the signed prefix alone", utf8("dynip/"), "malformed"],
+    ["the beginning of a signed ping", utf8("dynip/1 P 000640f8d1c2b3a4"), "malformed"],
+    ["another version", utf8("dynip/2"), "malformed"],
     [
       "the signed prefix and bytes that are not UTF-8",
       Buffer.from("dynip/\xff", "latin1"),
-      "signed",
+      "malformed",
     ],
   ] as const)("%s", (_what, datagram, reason) => {
     expect(decode(datagram)).toEqual({ type: "dropped", reason });
@@ -130,4 +143,146 @@ test("cutUtf8 leaves short text alone and never looks behind four bytes", () => 
   const short = utf8("é");
   expect(cutUtf8(short, 2)).toBe(short);
   expect(cutUtf8(Buffer.alloc(300, 0x80), 100)).toHaveLength(97);
+});
+
+const SECRET = Buffer.from(vectors.secret, "hex");
+const NAS = deriveKey(SECRET, "nas", 1);
+const GOOD = Buffer.from(vectors.pings[0]!.datagram);
+
+describe("the test vectors, made by another implementation", () => {
+  test.each(vectors.keys)("the key of $name, generation $generation", (vector) => {
+    const key = deriveKey(SECRET, vector.name, vector.generation);
+    expect(Buffer.from(key).toString("hex")).toBe(vector.key);
+  });
+
+  test.each(vectors.pings)("ping: $why", ({ name, counter, nonce, cookie, datagram }) => {
+    const key = deriveKey(SECRET, name, 1);
+    const ping = { name, counter, nonce, cookie };
+    expect(Buffer.from(encodePing(ping, key)).toString()).toBe(datagram);
+    expect(decode(Buffer.from(datagram))).toEqual({ type: "signed", ping });
+    expect(hasMac(Buffer.from(datagram), key)).toBe(true);
+  });
+
+  test.each(vectors.replies)(
+    "reply: $why",
+    ({ type, counter, nonce, cookie, address, datagram }) => {
+      const value = cookie ?? addressToHex(address!);
+      const reply = { type: type as Reply["type"], counter, nonce, value };
+      expect(Buffer.from(encodeReply(reply, NAS)).toString()).toBe(datagram);
+      expect(decodeReply(Buffer.from(datagram))).toEqual(reply);
+      expect(hasMac(Buffer.from(datagram), NAS)).toBe(true);
+      if (address) expect(addressFromHex(value)).toBe(address);
+    },
+  );
+
+  test.each(vectors.rejected)("rejected: $why", ({ datagram }) => {
+    const bytes = Buffer.from(datagram);
+    const message = decode(bytes);
+    expect(message.type).not.toBe("plain");
+    const isGood =
+      message.type === "signed" && hasMac(bytes, deriveKey(SECRET, message.ping.name, 1));
+    expect(isGood).toBe(false);
+  });
+});
+
+describe("of a good ping", () => {
+  test("no part is a ping, nor is it with one byte more", () => {
+    for (let length = 0; length < GOOD.length; length++) {
+      const message = decode(GOOD.subarray(0, length));
+      // A cut name and MAC still have the form of a ping when cut at no byte of them; the MAC tells.
+      expect(message.type === "signed" && hasMac(GOOD.subarray(0, length), NAS)).toBe(false);
+      if (length >= "dynip/".length)
+        expect(message).toEqual({ type: "dropped", reason: "malformed" });
+    }
+    for (let byte = 0; byte < 256; byte++) {
+      const longer = Buffer.concat([GOOD, Buffer.from([byte])]);
+      expect(decode(longer)).toEqual({ type: "dropped", reason: "malformed" });
+    }
+  });
+
+  test("no single bit can be flipped", () => {
+    for (let bit = 0; bit < GOOD.length * 8; bit++) {
+      const flipped = Buffer.from(GOOD);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      const message = decode(flipped);
+      if (message.type === "plain") expect(bit).toBeLessThan("dynip/".length * 8);
+      const isGood =
+        message.type === "signed" && hasMac(flipped, deriveKey(SECRET, message.ping.name, 1));
+      expect(isGood).toBe(false);
+    }
+  });
+
+  test("it is no reply, and a reply is no ping", () => {
+    expect(decodeReply(GOOD)).toBeUndefined();
+    for (const { datagram } of vectors.replies) {
+      expect(decode(Buffer.from(datagram))).toEqual({ type: "dropped", reason: "malformed" });
+    }
+  });
+});
+
+test("nothing is signed that is not of its form", () => {
+  const ping = {
+    name: "nas",
+    counter: "0".repeat(16),
+    nonce: "0".repeat(16),
+    cookie: "0".repeat(32),
+  };
+  expect(encodePing(ping, NAS)).toHaveLength(113);
+  for (const wrong of [
+    { name: "NAS" },
+    { name: "" },
+    { name: "a b" },
+    { counter: "0".repeat(17) },
+    { counter: "A".repeat(16) },
+    { nonce: "" },
+    { cookie: "0".repeat(31) },
+  ]) {
+    expect(() => encodePing({ ...ping, ...wrong }, NAS)).toThrow(RangeError);
+  }
+  const reply = { type: "A", counter: "0".repeat(16), nonce: "0".repeat(16), value: "" } as const;
+  expect(() => encodeReply(reply, NAS)).toThrow(RangeError);
+});
+
+test("signed names", () => {
+  for (const name of ["a", "0", "nas", "attic-pi.local", "a_b", "a--b", "a".repeat(128)]) {
+    expect(isSignedName(name)).toBe(true);
+  }
+  for (const name of [
+    "",
+    "NAS",
+    "nas.",
+    "-a",
+    "a-",
+    ".a",
+    "_a",
+    "a b",
+    "é",
+    "a\n",
+    "a".repeat(129),
+  ]) {
+    expect(isSignedName(name)).toBe(false);
+  }
+});
+
+test("counters are 16 digits, and come back", () => {
+  for (const counter of [0, 1, 1_763_816_400_000_000, Number.MAX_SAFE_INTEGER]) {
+    expect(encodeCounter(counter)).toMatch(/^[0-9a-f]{16}$/);
+    expect(decodeCounter(encodeCounter(counter))).toBe(counter);
+  }
+  expect(decodeCounter("ffffffffffffffff")).toBeGreaterThan(Number.MAX_SAFE_INTEGER);
+});
+
+test("secrets and keys are 43 characters of base64url, and nothing else is", () => {
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  const text = encodeKey(key);
+  expect(text).toMatch(/^[\w-]{43}$/);
+  expect(decodeKey(text)).toEqual(Buffer.from(key));
+  expect(decodeKey(`${text}=`)).toEqual(Buffer.from(key));
+  // The last character has two bits to spare, which one encoding alone leaves at 0.
+  const spareBits = text.slice(0, -1) + String.fromCharCode(text.charCodeAt(42) + 1);
+  expect(decodeKey(spareBits)).toBeUndefined();
+  expect(decodeKey(`${text}A`)).toBeUndefined();
+  expect(decodeKey("")).toBeUndefined();
+  expect(decodeKey(text.slice(1))).toBeUndefined();
+  expect(decodeKey("+".repeat(43))).toBeUndefined();
 });

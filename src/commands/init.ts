@@ -3,11 +3,14 @@ import { open, readFile, rm } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
 import { findFile, replaceFile } from "../atomic-file.ts";
-import { DEFAULTS, parseConfig } from "../config.ts";
+import { loadConfig } from "../config-file.ts";
+import { DEFAULTS, isOldConf, parseConfig, SIGNED_NAME_RULE } from "../config.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "../errors.ts";
-import { printable } from "../log.ts";
+import { createLog, printable } from "../log.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../old-conf.ts";
-import { type ConfigValues, configText, nextSteps } from "../setup.ts";
+import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol.ts";
+import { findSecret } from "../secrets.ts";
+import { clientConfigText, clientNextSteps, configText, nextSteps } from "../setup.ts";
 import { defineSubcommand, LOG_ARGS } from "./main.ts";
 
 export default defineSubcommand({
@@ -23,57 +26,138 @@ export default defineSubcommand({
     },
     from: {
       type: "string",
-      valueHint: "OLD.conf",
-      description: "Take the settings of this DynIP 0.1e configuration",
+      valueHint: "FILE",
+      description: "Take the settings of this DynIP 0.1e .conf; with --name, of this server's file",
+    },
+    name: {
+      type: "string",
+      valueHint: "NAME",
+      description: "Write the file of one client, with that name's own key and not the secret",
+    },
+    server: {
+      type: "string",
+      valueHint: "HOST",
+      description: "With --name: the server's host name or IP address",
     },
     force: { type: "boolean", description: "Write over an existing file" },
     debug: LOG_ARGS.debug,
   },
   exits: ["ok", "usage", "config"],
-  async run({ path: given, from, force = false }) {
+  async run({ path: given, from, name, server, force = false }) {
     const path = resolve(given);
     if (printable(path) !== path) {
       throw cannotWrite(path, "its path has a control character", {
         hint: "neither a crontab nor a Scheduled Task could name it",
       });
     }
-    const old = from === undefined ? undefined : await readOldConf(from, path);
-    const values: ConfigValues = {
-      server: { ...DEFAULTS.server, ...old?.server },
-      client: { ...DEFAULTS.client, server_hostname: "localhost", ...old?.client },
-    };
-    const text = configText(values);
-    // The same checks as at every start: what init writes can be read.
-    const { server } = parseConfig(text, from ?? given);
+    if (from !== undefined && resolve(from) === path) {
+      throw cannotWrite(path, "it is the file that --from reads");
+    }
+    const { text, next } =
+      name === undefined
+        ? await newConfig(path, from, server)
+        : await newClientConfig(path, name, from, server);
     await writeConfig(path, text, force);
-
-    const steps = nextSteps({
-      platform: process.platform,
-      binary: process.execPath,
-      config: path,
-      port: server.server_port,
-    });
     // Mode bits say nothing on Windows, where the folder's permissions hold.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
-    // In DynIP 0.1e a relative path started at the folder in which dynipd was run.
-    const movedLog =
-      old && !isAbsolute(server.client_log_path)
-        ? `The client log will be ${resolve(dirname(path), server.client_log_path)};\n` +
-          "move the one that DynIP 0.1e kept there, and its hosts are carried over.\n"
-        : "";
-    const lines = `Wrote ${path}${readers}.\n${movedLog}\n${steps}`.split("\n");
+    const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
     process.stdout.write(lines.map(printable).join("\n"));
   },
 });
 
-async function readOldConf(from: string, path: string): Promise<OldConf> {
+/** What is to be written, and what is said about it. */
+interface NewFile {
+  text: string;
+  next: string;
+}
+
+/** A server's configuration, which its clients may share, with a new secret. */
+async function newConfig(
+  path: string,
+  from: string | undefined,
+  server: string | undefined,
+): Promise<NewFile> {
+  if (server !== undefined) {
+    throw usage("--server goes with --name", "set server_hostname in the file instead");
+  }
+  const old = from === undefined ? undefined : await readOldConf(from);
+  const text = configText({
+    secret: encodeKey(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
+    // The clients of DynIP 0.1e that are there go on, until the last of them has moved.
+    server: { ...DEFAULTS.server, allow_plain: old !== undefined, ...old?.server },
+    client: { ...DEFAULTS.client, server_hostname: "localhost", ...old?.client },
+  });
+  // The same checks as at every start: what init writes can be read.
+  const config = parseConfig(text, from ?? path);
+  const { client_log_path, server_port: port } = config.server;
+  const lines = ["", nextSteps({ ...here(path), port })];
+  if (old) {
+    lines.unshift(
+      "It accepts the plain pings of DynIP 0.1e; when the last client has moved, set allow_plain = false.",
+    );
+    // In DynIP 0.1e a relative path started at the folder in which dynipd was run.
+    if (!isAbsolute(client_log_path)) {
+      lines.unshift(
+        `The client log will be ${resolve(dirname(path), client_log_path)};`,
+        "move the one that DynIP 0.1e kept there, and its hosts are carried over.",
+      );
+    }
+  }
+  return { text, next: lines.join("\n") };
+}
+
+/** The configuration of one client: its name's own key, derived from the server's secret. */
+async function newClientConfig(
+  path: string,
+  name: string,
+  from: string | undefined,
+  host: string | undefined,
+): Promise<NewFile> {
+  if (!isSignedName(name)) throw usage(`--name is "${name}", must be ${SIGNED_NAME_RULE}`);
+  const { path: source, config } = await loadConfig(from);
+  const log = createLog({ level: "warn" });
+  const secret = await findSecret("secret", config.secret, { env: process.env, log });
+  if (!secret) {
+    throw new UserError(`Cannot make a key for ${name}: config "${source}" has no secret`, {
+      exitCode: EXIT.config,
+      hint: "--from names the server's configuration, which has it",
+    });
+  }
+  const { server, client } = config;
+  const hosts = host === undefined ? client.server_hostname : [host];
+  if (host === undefined && hosts.every((one) => one === "localhost")) {
+    throw usage(
+      "--server is missing",
+      "the server's host name or IP address, for the client to ping",
+    );
+  }
+  const text = clientConfigText({
+    name,
+    key: encodeKey(deriveKey(secret, name, server.generations.get(name) ?? 1)),
+    server_hostname: hosts.length === 1 ? hosts[0]! : [...hosts],
+    server_port: server.server_port,
+    family: client.family,
+  });
+  parseConfig(text, path);
+  return { text, next: `\n${clientNextSteps({ ...here(path), name })}` };
+}
+
+function here(config: string) {
+  return { platform: process.platform, binary: process.execPath, config };
+}
+
+async function readOldConf(from: string): Promise<OldConf> {
   try {
-    if (resolve(from) === path) throw new OldConfError("it would be written over");
-    return parseOldConf(await readFile(from, "utf8"));
+    const text = await readFile(from, "utf8");
+    if (!isOldConf(text)) {
+      throw new OldConfError("it has neither [DynIP:Server] nor [DynIP:Client]");
+    }
+    return parseOldConf(text);
   } catch (error) {
     const problem = error instanceof OldConfError ? error.message : reasonOf(error);
     throw new UserError(`Cannot read DynIP 0.1e configuration "${from}": ${problem}`, {
       exitCode: EXIT.config,
+      hint: problem.startsWith("it has neither") ? "a file of ours goes with --name" : undefined,
       cause: error,
     });
   }
@@ -111,10 +195,14 @@ async function createFile(path: string, text: string): Promise<void> {
 
 const CONFIG_MODE = 0o600;
 
+function usage(problem: string, hint = "dynip init --help shows how it is used"): UserError {
+  return new UserError(`Wrong usage: ${problem}`, { exitCode: EXIT.usage, hint });
+}
+
 function cannotWrite(
   path: string,
   problem: string,
-  options: { hint?: string; cause?: unknown },
+  options: { hint?: string; cause?: unknown } = {},
 ): UserError {
   const message = `Cannot write config "${path}": ${problem}`;
   return new UserError(message, { exitCode: EXIT.config, ...options });

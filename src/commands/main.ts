@@ -14,7 +14,7 @@ import {
   runCommand,
 } from "citty";
 
-import { systemConfigPath } from "../config.ts";
+import { systemConfigPath } from "../config-file.ts";
 import { EXIT, EXIT_MEANINGS, type ExitCode, type ExitName, UserError } from "../errors.ts";
 import { createLog, type Level } from "../log.ts";
 

@@ -1,92 +1,196 @@
-/** `dynip ping`: sends this machine's name to the server. */
+/** `dynip ping`: tells the server this machine's name, and so its address. */
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
+import { setTimeout } from "node:timers/promises";
 
-import { NoAddressError, type PingResult, pingServer } from "../client.ts";
-import { loadConfig } from "../config.ts";
+import {
+  type Acknowledgement,
+  type Identity,
+  NoAcknowledgementError,
+  NoAddressError,
+  type PingResult,
+  pingServer,
+} from "../client.ts";
+import { type LoadedConfig, loadConfig } from "../config-file.ts";
+import { SIGNED_NAME_RULE } from "../config.ts";
+import { describeDuration, parseDuration } from "../duration.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
-import { createLog } from "../log.ts";
-import { isPlainName } from "../protocol.ts";
+import { createLog, type Log } from "../log.ts";
+import { deriveKey, isPlainName, isSignedName } from "../protocol.ts";
+import { COUNTER_WINDOW } from "../registry.ts";
+import { findSecret, warnIfReadable } from "../secrets.ts";
 import { connect } from "../udp.ts";
 import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./main.ts";
 
 export default defineSubcommand({
   meta: {
     name: "ping",
-    description: "Send this machine's name to the server, once",
+    description: "Tell the server this machine's name and address, once",
   },
-  args: { ...CONFIG_ARG, ...LOG_ARGS },
-  exits: ["ok", "usage", "config", "serverHostname", "notSent"],
+  args: {
+    ...CONFIG_ARG,
+    timeout: {
+      type: "string",
+      valueHint: "SECONDS",
+      description: "Give up after so long, at the latest; else after 39.5 seconds of silence",
+    },
+    jitter: {
+      type: "string",
+      valueHint: "30s",
+      description: "Wait a random time up to this first, so that not all machines ping at once",
+    },
+    ...LOG_ARGS,
+  },
+  exits: ["ok", "usage", "config", "serverHostname", "notSent", "noAcknowledgement"],
   async run(args) {
+    const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
+    const jitter = duration("jitter", args.jitter) ?? 0;
     // A line for a person; nothing for cron, which would mail it every five minutes.
     const log = createLog({ level: logLevel(args, process.stderr.isTTY ? "log" : "warn") });
-    const { path, config } = await loadConfig(args.config);
-    log.info(`configuration "${path}"`);
-    const { client_name, server_hostname, server_port: port, family } = config.client;
-    if (server_hostname === undefined) {
-      throw new UserError(`Cannot ping: config "${path}" has no server_hostname in [client]`, {
-        exitCode: EXIT.serverHostname,
-        hint: "set it to the server's host name or IP address",
-      });
-    }
-    const name = client_name ?? hostnameAsName(path);
-    const results = await pingServer(
-      name,
-      { hostname: server_hostname, port, family },
-      { resolve, connect },
-    );
-
-    const sent = results.filter((result) => result.sent).map(({ address }) => address);
-    if (sent.length > 0) {
-      log.log(
-        `sent "${name}" to ${server_hostname} (${sent.join(" and ")}), port ${port}; ` +
-          "nothing confirms that it arrived",
-      );
-    }
-    const failures = results.filter((result) => !result.sent);
-    if (failures.length > 0) {
+    const loaded = await loadConfig(args.config);
+    log.info(`configuration "${loaded.path}"`);
+    const { server_hostname: hosts, server_port: port, family } = loaded.config.client;
+    if (hosts.length === 0) {
       throw new UserError(
-        `Cannot ping "${server_hostname}": ${failures.map(describe).join("; ")}`,
-        { exitCode: EXIT.notSent, cause: failures[0]!.error, hint: hintFor(failures[0]!.error) },
+        `Cannot ping: config "${loaded.path}" has no server_hostname in [client]`,
+        {
+          exitCode: EXIT.serverHostname,
+          hint: "set it to the server's host name or IP address",
+        },
       );
     }
+    const identity = await identify(loaded, log);
+    await setTimeout(Math.random() * jitter);
+
+    const results = await Promise.all(
+      hosts.map(async (host) => {
+        const parts = { resolve: resolver(log), connect, now: Date.now, monotonic, sleep, nonce };
+        return {
+          host,
+          results: await pingServer(identity, { hostname: host, port, family }, timeout, parts),
+        };
+      }),
+    );
+    for (const { host, results: ofHost } of results) report(log, identity.name, host, port, ofHost);
+    const failures = results.flatMap(({ host, results: ofHost }) =>
+      ofHost.flatMap((result) => (result.kind === "failed" ? [{ host, ...result }] : [])),
+    );
+    if (failures.length > 0) throw cannotPing(failures, port);
   },
 });
 
-async function resolve(host: string): Promise<string[]> {
-  return (await lookup(host, { all: true })).map(({ address }) => address);
+/** Who this machine is to the server: with a key of its own, else with the secret, else plainly. */
+async function identify({ path, config }: LoadedConfig, log: Log): Promise<Identity> {
+  const { client, server } = config;
+  const where = { env: process.env, log };
+  const ownKey = await findSecret("key", client.key, where);
+  const secret = await findSecret("secret", config.secret, where);
+  if (client.key || config.secret) await warnIfReadable(path, log);
+  const given = client.client_name ?? hostname();
+  if (!ownKey && !secret) {
+    if (isPlainName(given)) return { name: given, key: undefined };
+    throw badName(path, given, "which is no name to send");
+  }
+  const name = given.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  if (!isSignedName(name)) {
+    throw badName(path, given, `which cannot be signed: it must be ${SIGNED_NAME_RULE}`);
+  }
+  return { name, key: ownKey ?? deriveKey(secret!, name, server.generations.get(name) ?? 1) };
 }
 
-function hostnameAsName(path: string): string {
-  const name = hostname();
-  if (isPlainName(name)) return name;
-  throw new UserError(
-    `Cannot ping: this machine's hostname is "${name}", which is no name to send`,
-    {
-      exitCode: EXIT.config,
-      hint: `set client_name in [client] of "${path}"`,
-    },
+function badName(path: string, name: string, problem: string): UserError {
+  return new UserError(`Cannot ping: this machine's name is "${name}", ${problem}`, {
+    exitCode: EXIT.config,
+    hint: `set client_name in [client] of "${path}"`,
+  });
+}
+
+/** A resolver that says once that it has to try again. Bun's own would hold up the event loop. */
+function resolver(log: Log): (host: string) => Promise<string[]> {
+  let isFirst = true;
+  return async (host) => {
+    try {
+      return (await lookup(host, { all: true })).map(({ address }) => address);
+    } catch (error) {
+      if (isFirst) log.log(`"${host}" cannot be resolved; trying again`);
+      isFirst = false;
+      throw error;
+    }
+  };
+}
+
+const monotonic = (): number => performance.now();
+const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  setTimeout(milliseconds, undefined, { signal }).catch(() => {});
+const nonce = (): string => crypto.getRandomValues(new Uint8Array(8)).toHex();
+
+function duration(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  throw new UserError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`, {
+    exitCode: EXIT.usage,
+  });
+}
+
+/** Says what is known of the pings that one server got, in one line. */
+function report(log: Log, name: string, host: string, port: number, results: PingResult[]): void {
+  const sent = results.flatMap((result) => (result.kind === "sent" ? [result.address] : []));
+  if (sent.length > 0) {
+    log.log(
+      `sent "${name}" to ${host} (${sent.join(" and ")}), port ${port}; ` +
+        "nothing confirms that it arrived",
+    );
+  }
+  const recorded = results.flatMap((result) =>
+    result.kind === "acknowledged" ? [describeAcknowledgement(result)] : [],
   );
+  if (recorded.length > 0) log.log(`${host} recorded ${name} at ${recorded.join(" and ")}`);
 }
 
-type Failure = Extract<PingResult, { sent: false }>;
+/** The address that was recorded, and what is known of how it came to be. */
+function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowledgement): string {
+  if (!isChallenged) return `${recorded} (unchanged)`;
+  // A clock so far off is a reason of its own to ask for proof: the address may be an old one.
+  if (Math.abs(clockAhead) * 1e6 > COUNTER_WINDOW) {
+    const difference = describeDuration(Math.abs(clockAhead));
+    return `${recorded} (this machine's clock is ${difference} ${clockAhead > 0 ? "ahead" : "behind"})`;
+  }
+  return `${recorded} (new or changed)`;
+}
 
-function describe({ error, family }: Failure): string {
+type Failure = { host: string } & Extract<PingResult, { kind: "failed" }>;
+
+function cannotPing(failures: readonly Failure[], port: number): UserError {
+  const isSilent = failures.some(({ error }) => error instanceof NoAcknowledgementError);
+  const { error } = failures.find(
+    (one) => !isSilent || one.error instanceof NoAcknowledgementError,
+  )!;
+  return new UserError(`Cannot ping ${failures.map(describeFailure).join("; ")}`, {
+    exitCode: isSilent ? EXIT.noAcknowledgement : EXIT.notSent,
+    hint: isSilent
+      ? `is the server running, does UDP port ${port} pass its firewall, is the secret the same there? ` +
+        "DynIP 0.1e acknowledges nothing"
+      : hintFor(error),
+    cause: error,
+  });
+}
+
+function describeFailure({ host, error, family }: Failure): string {
   const which = family === undefined ? "" : family === "ipv4" ? "IPv4: " : "IPv6: ";
-  return `${which}${isResolverError(error) ? "its name cannot be resolved" : reasonOf(error)}`;
+  const reason = isResolverError(error) ? "its name cannot be resolved" : reasonOf(error);
+  return `"${host}": ${which}${reason}`;
 }
 
 function hintFor(error: Error): string | undefined {
   if (isResolverError(error)) return "is server_hostname right, and the network up?";
   if (error instanceof NoAddressError) return "change family in [client], or server_hostname";
-  const code = errorCode(error) ?? "";
-  return NETWORK_ERRORS.includes(code) ? "is the network up?" : undefined;
+  return NETWORK_ERRORS.includes(errorCode(error) ?? "") ? "is the network up?" : undefined;
 }
 
 const NETWORK_ERRORS: readonly string[] = ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"];
 
 /** Errors of getaddrinfo(3), under the names that Node and Bun give them. */
 function isResolverError(error: Error): boolean {
-  const code = errorCode(error) ?? "";
-  return /^(?:DNS_)?(?:EAI_|ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT)/.test(code);
+  return /^(?:DNS_)?(?:EAI_|ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT)/.test(errorCode(error) ?? "");
 }

@@ -1,9 +1,14 @@
 /** `dynip serve`: the composition root of the server; owns its signals and its shutdown. */
+import { isPrivate } from "../address.ts";
 import { hostCount, openClientLog } from "../client-log.ts";
-import { clientLogPath, loadConfig, type ServerConfig } from "../config.ts";
+import { clientLogPath, loadConfig } from "../config-file.ts";
+import type { ServerConfig } from "../config.ts";
+import { Cookies } from "../cookie.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { deriveKey, KEY_BYTES } from "../protocol.ts";
 import { Registry } from "../registry.ts";
+import { findSecret, warnIfReadable } from "../secrets.ts";
 import { type Counters, listenLoop } from "../server.ts";
 import { bind, type BindOptions, type BoundSocket } from "../udp.ts";
 import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./main.ts";
@@ -20,6 +25,10 @@ export default defineSubcommand({
     const loaded = await loadConfig(args.config);
     const { server } = loaded.config;
     log.info(`configuration "${loaded.path}"`);
+
+    const secret = await findSecret("secret", loaded.config.secret, { env: process.env, log });
+    if (loaded.config.secret) await warnIfReadable(loaded.path, log);
+    if (!secret) log.info("there is no secret: pings are plain, and anyone can forge one");
 
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -43,8 +52,15 @@ export default defineSubcommand({
         },
         registry: new Registry(clientLog.hosts, server.max_clients),
         clientLog,
+        signing: secret && {
+          keyOf: (name) => deriveKey(secret, name, server.generations.get(name) ?? 1),
+          cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
+        },
+        allowPlain: !secret || server.allow_plain,
+        isPublic: server.server_ip === "*" || !isPrivate(server.server_ip),
         log,
         now: Date.now,
+        monotonic: () => performance.now(),
         signal: stop.signal,
       });
     } finally {
@@ -77,11 +93,11 @@ const BIND_HINTS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'change server_ip; "*" listens on every interface',
 };
 
-function summary({ accepted, ...dropped }: Counters): string {
+function summary({ accepted, challenged, ...dropped }: Counters): string {
   const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
   const total = reasons.reduce((sum, [, number]) => sum + number, 0);
   const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
-  return `${count(accepted, "ping")} accepted, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
+  return `${count(accepted, "ping")} accepted, ${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
 }
 
 /** `1 ping`, `2 pings`. */

@@ -36,7 +36,7 @@ test("the help of the root lists every exit code", async () => {
   }
 });
 
-test("the exit codes are DynIP 0.1e's, and two of our own", () => {
+test("the exit codes are DynIP 0.1e's, and three of our own", () => {
   expect(EXIT).toEqual({
     ok: 0,
     usage: 1,
@@ -44,6 +44,7 @@ test("the exit codes are DynIP 0.1e's, and two of our own", () => {
     config: 3,
     serverHostname: 4,
     notSent: 5,
+    noAcknowledgement: 6,
     bind: 8,
   });
 });

@@ -99,7 +99,7 @@ describe("what cannot be sent is said in one line, and is not exit code 0", () =
 
   test("a name that cannot be resolved is exit code 5", async () => {
     await using setup = await clientConfig('server_hostname = "no-such-host.invalid"');
-    const { exitCode, stdout, stderr } = await dynip(["ping", setup.config]);
+    const { exitCode, stdout, stderr } = await dynip(["ping", "--timeout", "0.1", setup.config]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
     expect(stderr).toBe(
       'error: Cannot ping "no-such-host.invalid": its name cannot be resolved\n' +

@@ -52,7 +52,7 @@ describe.skipIf(!HAS_SIGNALS)("it stops gracefully, and nothing accepted is lost
     const { exitCode, stderr } = await server.stop(signal);
     expect(exitCode).toBe(0);
     expect(stderr).toContain(`stopping: ${signal}`);
-    expect(stderr).toContain("stopped: 200 pings accepted, 0 datagrams dropped\n");
+    expect(stderr).toContain("stopped: 200 pings accepted, 0 challenged, 0 datagrams dropped\n");
     expect(Object.keys(await setup.readLog()).sort()).toEqual(names.sort());
     expect((await readdir(setup.path)).sort()).toEqual(["dynip.json", "dynip.toml"]);
   });
@@ -127,14 +127,17 @@ test("at the default level: what it keeps, where it listens, new hosts and chang
     `keeping "${setup.logPath}", 1 host`,
     `listening on UDP port ${setup.port}, every interface, ${(await hasIPv6()) ? "IPv6 and IPv4" : "IPv4"}`,
     "nas moved from 203.0.113.7 to 127.0.0.1",
+    "warning: nas is recorded at 127.0.0.1, an address of a private network or of this machine",
+    "hint: if it is not in this network, a gateway or a container bridge hides its own address",
     "new host pi at 127.0.0.1",
+    "warning: pi is recorded at 127.0.0.1, an address of a private network or of this machine",
   ]);
 });
 
 test("-v shows every ping, --debug every datagram, and neither a raw control character", async () => {
   for (const [flag, shown, hidden] of [
     ["-v", "nas is still at 127.0.0.1", "debug:"],
-    ["--debug", "debug: dropped 5 bytes from 127.0.0.1 port ", "\x1b"],
+    ["--debug", "debug: dropped 5 bytes from 127.0.0.1: not a name", "\x1b"],
   ] as const) {
     await using setup = await newSetup();
     await using server = await serve([flag, setup.config]);

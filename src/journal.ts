@@ -1,0 +1,157 @@
+/**
+ * The journal beside the client log: one line per accepted ping, synced, so that what has been
+ * acknowledged survives whatever comes before the next snapshot.
+ *
+ * Two files: lines are appended to `….journal`; when a snapshot begins, that becomes
+ * `….journal.old`, which is removed once the snapshot is durable. After a crash both are read, the
+ * old one first. A last line without its newline is what an append leaves that did not come to its
+ * end; it was never acknowledged.
+ */
+import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { syncFolder } from "./atomic-file.ts";
+import { errorCode } from "./errors.ts";
+
+/** Appends to a journal. One call at a time is under way; the others wait their turn. */
+export class Journal {
+  readonly #path: string;
+  #file: FileHandle | undefined;
+  /** How much of the file is whole lines, in bytes. */
+  #length: number;
+  /** Bytes of an append that failed may stand behind `#length`. */
+  #isTorn: boolean;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** For {@link openJournal} alone. */
+  constructor(path: string, length: number, isTorn: boolean) {
+    this.#path = path;
+    this.#length = length;
+    this.#isTorn = isTorn;
+  }
+
+  /**
+   * Appends whole lines, durably.
+   * @throws the operating system's error; the journal is then as it was before, and can be used
+   */
+  append(lines: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const file = (this.#file ??= await this.#open());
+      if (this.#isTorn) await file.truncate(this.#length);
+      this.#isTorn = true;
+      const bytes = Buffer.from(lines);
+      for (let done = 0; done < bytes.length;) {
+        const rest = bytes.length - done;
+        done += (await file.write(bytes, done, rest, this.#length + done)).bytesWritten;
+      }
+      await file.datasync();
+      this.#length += bytes.length;
+      this.#isTorn = false;
+    });
+  }
+
+  /**
+   * Begins a new file; what has been appended is in the old one. Does nothing while there is an old
+   * one already, whose snapshot did not come to its end.
+   */
+  rotate(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#length === 0 || (await exists(oldPath(this.#path)))) return;
+      if (this.#isTorn) {
+        await (this.#file ??= await this.#open()).truncate(this.#length);
+        this.#isTorn = false;
+      }
+      await this.#close(); // Windows renames no open file
+      await rename(this.#path, oldPath(this.#path));
+      this.#length = 0;
+    });
+  }
+
+  /** Removes the old file: what is in it is in a durable snapshot. */
+  dropOld(): Promise<void> {
+    return this.#inTurn(() => rm(oldPath(this.#path), { force: true }));
+  }
+
+  /** Removes all of the journal, and ends its use. */
+  remove(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#close();
+      // The older first: left alone, it would be replayed over what the newer had changed.
+      await rm(oldPath(this.#path), { force: true });
+      await rm(this.#path, { force: true });
+    });
+  }
+
+  /** Ends its use and leaves the files. */
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  async #open(): Promise<FileHandle> {
+    // Not for appending: a torn append is written over, at its place.
+    const isNew = !(await exists(this.#path));
+    const file = await open(this.#path, isNew ? "wx+" : "r+", 0o600);
+    if (isNew) await syncFolder(dirname(this.#path));
+    return file;
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/** A line of a journal, and where it stands. */
+export interface JournalLine {
+  readonly text: string;
+  /** `"dynip.json.journal", line 3`. */
+  readonly where: string;
+}
+
+/**
+ * Opens the journal at `path`, where there need not be one.
+ * @returns it, and the lines that a server before left there, oldest first
+ * @throws the operating system's error
+ */
+export async function openJournal(
+  path: string,
+): Promise<{ journal: Journal; lines: JournalLine[] }> {
+  const old = await readLines(oldPath(path));
+  const { lines, length, isTorn } = await readLines(path);
+  return { journal: new Journal(path, length, isTorn), lines: [...old.lines, ...lines] };
+}
+
+function oldPath(path: string): string {
+  return `${path}.old`;
+}
+
+async function readLines(
+  path: string,
+): Promise<{ lines: JournalLine[]; length: number; isTorn: boolean }> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return { lines: [], length: 0, isTorn: false };
+    throw error;
+  }
+  const length = bytes.lastIndexOf("\n") + 1;
+  const whole = bytes.subarray(0, length).toString("utf8");
+  const texts = length === 0 ? [] : whole.slice(0, -1).split("\n");
+  const lines = texts.map((text, index) => ({ text, where: `"${path}", line ${index + 1}` }));
+  return { lines, length, isTorn: length < bytes.length };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,375 @@
+/** Signed pings from end to end: what is acknowledged, what is not, and what survives. */
+import { describe, expect, test } from "bun:test";
+import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+
+import { encodeKey } from "../../src/protocol.ts";
+import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { dynip, HAS_SIGNALS, newSetup, type RunOptions, serve } from "./dynip.ts";
+
+const onUnix = test.skipIf(!HAS_SIGNALS);
+const onIPv6 = test.skipIf(!(await hasIPv6()));
+
+const SECRET = encodeKey(new Uint8Array(32).fill(7));
+const OTHER = encodeKey(new Uint8Array(32).fill(8));
+
+/** A server and a client `nas` with one secret, in one file. */
+async function newSignedSetup(sections: { server?: string; client?: string } = {}) {
+  const setup = await newSetup({ client: 'client_name = "nas"', ...sections });
+  const text = await readFile(setup.config, "utf8");
+  await writeFile(setup.config, `secret = "${SECRET}"\n${text}`);
+  await chmod(setup.config, 0o600);
+  return setup;
+}
+
+const ping = (config: string, options: RunOptions = {}, ...args: string[]) =>
+  dynip(["ping", "--timeout", "1", ...args, config], options);
+
+describe("dynip ping", () => {
+  test("is silent under cron, and says with -v what the server recorded", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    expect(await ping(setup.config)).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    await server.said("new host nas at 127.0.0.1");
+    const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+    expect(exitCode).toBe(0);
+    expect(stderr).toEndWith("127.0.0.1 recorded nas at 127.0.0.1 (unchanged)\n");
+  });
+
+  test("says when the address is new", async () => {
+    await using setup = await newSignedSetup();
+    await using _server = await serve([setup.config]);
+    const { stderr } = await ping(setup.config, {}, "-v");
+    expect(stderr).toEndWith("127.0.0.1 recorded nas at 127.0.0.1 (new or changed)\n");
+  });
+
+  test("lower-cases its name", async () => {
+    await using setup = await newSignedSetup({ client: 'client_name = "NAS.Local"' });
+    await using server = await serve([setup.config]);
+    expect((await ping(setup.config)).exitCode).toBe(0);
+    await server.said("new host nas.local at");
+  });
+
+  test("refuses a name that cannot be signed", async () => {
+    await using setup = await newSignedSetup({ client: 'client_name = "büro"' });
+    const { exitCode, stderr } = await ping(setup.config);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('machine\'s name is "büro", which cannot be signed');
+    expect(stderr).toContain("hint: set client_name in [client]");
+  });
+
+  test.each([
+    ["nobody listens", {}],
+    ["the secret differs", { DYNIP_SECRET: OTHER }],
+  ])("ends with 6 when %s, and does not claim to know why", async (_why, env) => {
+    await using setup = await newSignedSetup();
+    await using server = "DYNIP_SECRET" in env ? await serve([setup.config]) : null;
+    const { exitCode, stdout, stderr } = await ping(setup.config, { env });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
+    expect(stderr).toBe(
+      'error: Cannot ping "127.0.0.1": no acknowledgement\n' +
+        `hint: is the server running, does UDP port ${setup.port} pass its firewall, ` +
+        "is the secret the same there? DynIP 0.1e acknowledges nothing\n",
+    );
+    await server?.said("warning: dropped a ping from 127.0.0.1: wrong MAC for nas\n");
+  });
+
+  test("with a key never sends a plain ping, not even to a server that is silent", async () => {
+    await using silent = await receiver();
+    await using setup = await newSignedSetup();
+    const text = await readFile(setup.config, "utf8");
+    await writeFile(setup.config, text.replaceAll(String(setup.port), String(silent.port)));
+    expect((await ping(setup.config)).exitCode).toBe(6);
+    expect(silent.pending.length).toBeGreaterThanOrEqual(2); // it was sent again
+    for (const datagram of silent.pending) expect(datagram.toString()).toStartWith("dynip/1 P ");
+    expect(new Set(silent.pending.map(String)).size).toBe(silent.pending.length);
+  });
+
+  onIPv6('family = "both" confirms each family, and says which failed', async () => {
+    await using setup = await newSignedSetup({ client: 'client_name = "nas"\nfamily = "both"' });
+    const text = await readFile(setup.config, "utf8");
+    await writeFile(setup.config, text.replace('hostname = "127.0.0.1"', 'hostname = "localhost"'));
+    {
+      await using server = await serve([setup.config]);
+      const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+      if (exitCode === 5) return; // a machine whose hosts file gives localhost no IPv6 address
+      expect(exitCode).toBe(0);
+      expect(stderr).toContain("localhost recorded nas at 127.0.0.1 (new or changed) and ::1 (new");
+      await server.stop();
+      expect(Object.keys((await setup.readLog())["nas"]!)).toEqual(["ipv4", "ipv6", "counter"]);
+    }
+    const four = (await readFile(setup.config, "utf8")).replace(
+      "[client]",
+      'server_ip = "127.0.0.1"\n[client]',
+    );
+    await writeFile(setup.file("four.toml"), four);
+    await using _server = await serve([setup.file("four.toml")]);
+    const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+    expect(exitCode).toBe(6);
+    expect(stderr).toContain("localhost recorded nas at 127.0.0.1 (unchanged)\n");
+    expect(stderr).toContain('error: Cannot ping "localhost": IPv6: no acknowledgement\n');
+  });
+
+  // macOS has no 127.0.0.2 until somebody makes it.
+  test.skipIf(process.platform === "darwin")(
+    "pings several servers at once, and says which did not acknowledge",
+    async () => {
+      await using setup = await newSignedSetup();
+      const text = await readFile(setup.config, "utf8");
+      const serveOn = async (address: string) => {
+        const config = setup.file(`${address}.toml`);
+        const server = `[server]\nserver_ip = "${address}"\nclient_log_path = "${address}.json"`;
+        await writeFile(config, text.replace("[server]", server));
+        return await serve([config]);
+      };
+      const config = setup.file("both.toml");
+      await writeFile(config, text.replace('"127.0.0.1"', '["127.0.0.1", "127.0.0.2"]'));
+      await using _one = await serveOn("127.0.0.1");
+      {
+        await using _two = await serveOn("127.0.0.2");
+        expect(await ping(config)).toMatchObject({ exitCode: 0 });
+      }
+      const { exitCode, stderr } = await ping(config, {}, "-v");
+      expect(exitCode).toBe(6);
+      expect(stderr).toContain("127.0.0.1 recorded nas at 127.0.0.1 (unchanged)\n");
+      expect(stderr).toContain('error: Cannot ping "127.0.0.2": no acknowledgement\n');
+    },
+  );
+
+  test("--timeout and --jitter take times, and nothing else", async () => {
+    await using setup = await newSignedSetup();
+    await using _server = await serve([setup.config]);
+    expect((await ping(setup.config, {}, "--jitter", "50ms")).exitCode).toBe(0);
+    for (const option of ["--timeout", "--jitter"]) {
+      const { exitCode, stderr } = await dynip(["ping", option, "soon", setup.config]);
+      expect(exitCode).toBe(1);
+      expect(stderr).toBe(`error: Option "${option}" is "soon", must be a time like 30s or 2m\n`);
+    }
+  });
+});
+
+describe("secrets", () => {
+  test("come from the environment, or from a file that it names", async () => {
+    await using setup = await newSetup({ client: 'client_name = "nas"' });
+    await writeFile(setup.file("secret"), `${SECRET}\n`, { mode: 0o600 });
+    const env = { DYNIP_SECRET_FILE: setup.file("secret") };
+    await using _server = await serve([setup.config], { env });
+    expect((await ping(setup.config, { env: { DYNIP_SECRET: SECRET } })).exitCode).toBe(0);
+    expect((await ping(setup.config, { env })).exitCode).toBe(0);
+    for (const bad of [
+      { DYNIP_SECRET_FILE: setup.file("gone") },
+      { DYNIP_SECRET: "hunter2" },
+      { DYNIP_KEY: "hunter2" },
+    ]) {
+      for (const command of ["serve", "ping"]) {
+        if (command === "serve" && "DYNIP_KEY" in bad) continue; // a server has no key
+        const { exitCode, stderr } = await dynip([command, setup.config], { env: bad });
+        expect(exitCode).toBe(3);
+        expect(stderr).toStartWith("error: Cannot read the secret: ");
+        expect(stderr).not.toContain("hunter2");
+      }
+    }
+  });
+
+  test("are in no message, not even with --debug", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve(["--debug", setup.config]);
+    const { stderr } = await ping(setup.config, {}, "--debug");
+    await server.said("new host nas");
+    expect(stderr + server.stderr()).not.toContain(SECRET);
+  });
+
+  onUnix("in a file that everybody can read are worth a warning", async () => {
+    await using setup = await newSignedSetup();
+    await chmod(setup.config, 0o644);
+    await using server = await serve([setup.config]);
+    const warning = `warning: everybody on this machine can read "${setup.config}", which holds a secret\n`;
+    await server.said(warning);
+    expect((await ping(setup.config)).stderr).toContain(warning);
+  });
+
+  test("one client's own file has its key alone: it can be that client and nobody else", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    const file = setup.file("pi.toml");
+    const { exitCode, stdout } = await dynip([
+      "init",
+      file,
+      "--name",
+      "pi",
+      "--from",
+      setup.config,
+      "--server",
+      "127.0.0.1",
+    ]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("Move it to pi,");
+    const text = await readFile(file, "utf8");
+    expect(text).not.toContain(SECRET);
+    expect((await ping(file)).exitCode).toBe(0);
+    await server.said("new host pi at");
+    await writeFile(file, text.replace('client_name = "pi"', 'client_name = "nas"'), {
+      mode: 0o600,
+    });
+    expect((await ping(file)).exitCode).toBe(6);
+    await server.said("wrong MAC for nas");
+  });
+
+  test("a raised generation revokes the older key, and a new file works", async () => {
+    await using setup = await newSignedSetup();
+    const init = (path: string) =>
+      dynip(["init", path, "--name", "pi", "--from", setup.config, "--server", "127.0.0.1"]);
+    await init(setup.file("old.toml"));
+    const text = await readFile(setup.config, "utf8");
+    await writeFile(
+      setup.config,
+      text.replace("[client]", "[server.generations]\npi = 2\n[client]"),
+    );
+    await init(setup.file("new.toml"));
+    await using _server = await serve([setup.config]);
+    expect((await ping(setup.file("old.toml"))).exitCode).toBe(6);
+    expect((await ping(setup.file("new.toml"))).exitCode).toBe(0);
+  });
+
+  test("mistakes with --name are named", async () => {
+    await using setup = await newSetup();
+    const from = ["--from", setup.config];
+    for (const [args, exitCode, message] of [
+      [["--name", "NAS", ...from], 1, '--name is "NAS", must be 1 to 128 of the characters a-z'],
+      [["--name", "nas", ...from, "--server", "vps"], 3, "has no secret"],
+      [["--server", "vps"], 1, "--server goes with --name"],
+      [["--name", "nas", "--from", setup.file("gone.toml")], 3, "there is no such file"],
+      [[...from], 3, "it has neither [DynIP:Server] nor [DynIP:Client]"],
+    ] as [string[], number, string][]) {
+      const result = await dynip(["init", setup.file("new.toml"), ...args]);
+      expect(result.exitCode).toBe(exitCode);
+      expect(result.stderr).toContain(message);
+      expect(await Bun.file(setup.file("new.toml")).exists()).toBe(false);
+    }
+  });
+});
+
+describe("dynip serve", () => {
+  test("drops plain pings where it has a secret, and says how to allow them", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    await sendDatagrams(["old-client"], server.port);
+    await server.said("warning: dropped a ping of old-client from 127.0.0.1: it is not signed\n");
+    await server.said("hint: allow_plain = true in [server]");
+  });
+
+  onUnix("with allow_plain records them, but for names that were ever signed", async () => {
+    await using setup = await newSignedSetup({ server: "allow_plain = true" });
+    {
+      await using server = await serve([setup.config]);
+      expect((await ping(setup.config)).exitCode).toBe(0);
+      await server.stop();
+    }
+    const before = (await setup.readLog())["nas"]!;
+    await using server = await serve([setup.config]); // a restart forgets nothing of that
+    await sendDatagrams(["nas", "NAS", "nas.", "Nas.", "old-client"], server.port, "127.0.0.2");
+    await server.said("new host old-client");
+    await server.stop();
+    const after = await setup.readLog();
+    expect(Object.keys(after)).toEqual(["nas", "old-client"]);
+    expect(after["nas"]).toEqual(before);
+  });
+
+  onUnix("keeps what it has acknowledged through kill -9, every time", async () => {
+    await using setup = await newSignedSetup();
+    let previous = "";
+    for (let cycle = 0; cycle < 10; cycle++) {
+      await using server = await serve([setup.config]);
+      expect((await ping(setup.config)).exitCode).toBe(0);
+      await server.stop("SIGKILL");
+      await using again = await serve([setup.config]);
+      await again.stop();
+      const { counter } = (await setup.readLog())["nas"] as unknown as { counter: string };
+      expect(counter > previous).toBe(true);
+      previous = counter;
+    }
+    expect((await readdir(setup.path)).sort()).toEqual(["dynip.json", "dynip.toml"]);
+  });
+
+  test("answers nothing that the disk refuses, says so, and goes on when it recovers", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    const journal = `${setup.logPath}.journal`;
+    await mkdir(journal); // what is there cannot be written to
+    expect((await ping(setup.config)).exitCode).toBe(6);
+    expect(server.stderr()).toContain(
+      `error: Cannot write the journal of client log "${setup.logPath}": it is a folder\n`,
+    );
+    await rmdir(journal);
+    expect((await ping(setup.config)).exitCode).toBe(0);
+    await server.said("is written again\n");
+  });
+});
+
+const python = Bun.which("python3") ?? Bun.which("python");
+describe.skipIf(python === null)("a second implementation, in Python", () => {
+  const program = `${import.meta.dir}/../second/dynip1.py`;
+  const peer = (...args: string[]) =>
+    Bun.spawn([python!, program, ...args], { stdin: "pipe", stdout: "pipe", timeout: 20_000 });
+
+  test("agrees on the test vectors", async () => {
+    const run = peer("vectors", `${import.meta.dir}/../vectors.json`);
+    expect(await run.stdout.text()).toStartWith("ok: ");
+    expect(await run.exited).toBe(0);
+  });
+
+  test.each([
+    ["right", String(Date.now() * 1000)],
+    ["in 1970", "0"],
+    ["in 2099", "4070908800000000"],
+  ])("is acknowledged by our server, its clock %s", async (_which, clock) => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    const args = ["--port", String(server.port), "--name", "py", "--secret", SECRET];
+    const run = peer("ping", ...args, "--clock", clock, "--timeout", "5");
+    expect(JSON.parse(await run.stdout.text())).toMatchObject({
+      acknowledged: true,
+      address: "127.0.0.1",
+      challenges: 1,
+      datagrams: 2,
+    });
+    expect(await run.exited).toBe(0);
+    await server.said("new host py at 127.0.0.1");
+  });
+
+  test("acknowledges our client, and not one with another secret", async () => {
+    await using setup = await newSignedSetup();
+    const server = peer("serve", "--secret", SECRET);
+    try {
+      const lines = readLines(server.stdout);
+      const { port } = JSON.parse(await lines());
+      const text = await readFile(setup.config, "utf8");
+      await writeFile(setup.config, text.replaceAll(String(setup.port), String(port)));
+      const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+      expect(exitCode).toBe(0);
+      expect(stderr).toContain("127.0.0.1 recorded nas at 127.0.0.1 (new or changed)\n");
+      expect(JSON.parse(await lines())).toMatchObject({ event: "challenged", name: "nas" });
+      expect(JSON.parse(await lines())).toMatchObject({ event: "accepted", name: "nas" });
+      expect((await ping(setup.config, { env: { DYNIP_SECRET: OTHER } })).exitCode).toBe(6);
+      expect(JSON.parse(await lines())).toMatchObject({ event: "dropped", reason: "mac" });
+    } finally {
+      await server.stdin.end();
+      await server.exited;
+    }
+  });
+});
+
+/** The next line of a stream, each time it is called. */
+function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): () => Promise<string> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  return async () => {
+    while (!rest.includes("\n")) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error(`the stream ended with: ${rest}`);
+      rest += value;
+    }
+    const [line, ...others] = rest.split("\n");
+    rest = others.join("\n");
+    return line!;
+  };
+}

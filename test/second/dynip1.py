@@ -1,0 +1,432 @@
+#!/usr/bin/env python3
+"""A second, independent implementation of the dynip/1 protocol, for checking the first one.
+
+    python3 dynip1.py vectors FILE        check every entry of the test vectors
+    python3 dynip1.py ping --port P ...   a client: one ping, until it is acknowledged
+    python3 dynip1.py serve --secret S    a server that keeps its records in memory
+
+Written from the protocol's description alone, with Python's standard library (3.8 or newer).
+"""
+import argparse
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import os
+import re
+import secrets
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+NO_COOKIE = "0" * 32
+MAC_DIGITS = 32
+MAX_COUNTER = 2**64 - 1
+WINDOW = 300 * 1_000_000  # microseconds that a counter may be away from the server's clock
+EPOCH = 30  # seconds
+CHALLENGES_PER_SECOND = 10  # for each name, by the server
+MAX_CHALLENGES = 3  # the client gives up when it receives this many
+SCHEDULE = (0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 39.5)  # seconds; at the last one it gives up
+IDLE = 60  # seconds without a datagram after which the server ends
+EXIT_UNACKNOWLEDGED = 6
+
+NAME = "[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?"
+FIELDS = "([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32})"
+PING = re.compile(f"dynip/1 P {FIELDS} ({NAME}) [0-9a-f]{{32}}".encode())
+REPLY = re.compile(f"dynip/1 ([AC]) {FIELDS} [0-9a-f]{{32}}".encode())
+
+
+class Rejected(Exception):
+    """A datagram that is not what it should be; the text is the reason."""
+
+
+class Ping(NamedTuple):
+    """A signed ping; the nonce and the cookie are hexadecimal text."""
+    name: str
+    counter: int
+    nonce: str
+    cookie: str = NO_COOKIE
+
+
+class Reply(NamedTuple):
+    """An acknowledgement (A) or a challenge (C); the payload is the address or the cookie."""
+    kind: str
+    counter: int
+    nonce: str
+    payload: str
+
+
+# Keys, addresses and datagrams
+
+def derive_key(secret, name, generation=1):
+    """K_name: the key of one name, derived from the shared secret."""
+    return hmac.new(secret, f"dynip/1 key\n{generation}\n{name}".encode(), hashlib.sha256).digest()
+
+
+def short_hmac(key, data):
+    """The first 16 bytes of an HMAC-SHA256, as hexadecimal text."""
+    return hmac.new(key, data, hashlib.sha256).digest()[:16].hex()
+
+
+def canonical(address):
+    """An address without its zone; an IPv4-mapped IPv6 address becomes the IPv4 address."""
+    ip = ipaddress.ip_address(address.split("%")[0] if isinstance(address, str) else address)
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def address_hex(ip):
+    """An address as 16 bytes in hexadecimal, IPv4 as ::ffff:a.b.c.d."""
+    return (bytes(10) + b"\xff\xff" + ip.packed if ip.version == 4 else ip.packed).hex()
+
+
+def sign(text, key):
+    """A whole datagram: the text, then its MAC."""
+    return text.encode("ascii") + short_hmac(key, text.encode("ascii")).encode("ascii")
+
+
+def build_ping(ping, key):
+    return sign(f"dynip/1 P {ping.counter:016x} {ping.nonce} {ping.cookie} {ping.name} ", key)
+
+
+def build_reply(reply, key):
+    return sign(f"dynip/1 {reply.kind} {reply.counter:016x} {reply.nonce} {reply.payload} ", key)
+
+
+def check_mac(datagram, key):
+    """Raises Rejected unless the datagram's last 32 digits are its MAC by this key."""
+    expected = short_hmac(key, datagram[:-MAC_DIGITS]).encode("ascii")
+    if not hmac.compare_digest(expected, datagram[-MAC_DIGITS:]):
+        raise Rejected("mac")
+
+
+def parse_ping(datagram):
+    """The fields of a ping; its MAC is for the caller to check, who now knows the name."""
+    if not datagram.startswith(b"dynip/"):
+        raise Rejected("plain")
+    if not datagram.startswith(b"dynip/1 "):
+        raise Rejected("version")
+    if datagram[8:10] != b"P ":
+        raise Rejected("type")
+    match = PING.fullmatch(datagram)
+    if not match:
+        raise Rejected("format")
+    counter, nonce, cookie, name = (field.decode("ascii") for field in match.groups())
+    return Ping(name, int(counter, 16), nonce, cookie)
+
+
+def parse_reply(datagram, key):
+    """The fields of a reply whose MAC is right."""
+    match = REPLY.fullmatch(datagram)
+    if not match:
+        raise Rejected("format")
+    check_mac(datagram, key)
+    kind, counter, nonce, payload = (field.decode("ascii") for field in match.groups())
+    return Reply(kind, int(counter, 16), nonce, payload)
+
+
+# The client
+
+class Client:
+    """Pings under one name until the ping is acknowledged or there is no hope left."""
+
+    def __init__(self, sock, name, key, clock):
+        self.sock, self.name, self.key, self.clock = sock, name, key, clock
+        self.previous = -1  # the counter sent last
+        self.cookie = NO_COOKIE
+        self.challenges = self.datagrams = 0
+        self.sent = set()  # every nonce: an acknowledgement of any of them is good
+        self.current = set()  # the nonces of this schedule: only these may still be challenged
+
+    def run(self, timeout):
+        """The acknowledgement, or None."""
+        deadline = time.monotonic() + timeout
+        reply = self.exchange(deadline)
+        while reply and reply.kind == "C":
+            self.challenges += 1
+            if self.challenges == MAX_CHALLENGES:
+                return None
+            self.cookie = reply.payload
+            reply = self.exchange(deadline, reply.counter)
+        return reply
+
+    def exchange(self, deadline, counter=None):
+        """Runs the schedule once; the first good reply, or None when the time is over.
+
+        While it answers a challenge the counter follows the server's, and the client's own clock
+        is left out: a clock in the future would make every retransmission a new challenge.
+        """
+        self.current = set()
+        start = time.monotonic()
+        for until in SCHEDULE[1:]:
+            if counter is None:
+                clock = self.clock() if self.cookie == NO_COOKIE else 0
+                counter = min(max(clock, self.previous + 1), MAX_COUNTER)
+            self.send(counter)
+            counter = None
+            reply = self.receive(min(start + until, deadline))
+            if reply or time.monotonic() >= deadline:
+                return reply
+        return None
+
+    def send(self, counter):
+        """Sends one datagram with a new nonce."""
+        nonce = secrets.token_hex(8)
+        self.previous = counter
+        self.sent.add(nonce)
+        self.current.add(nonce)
+        self.datagrams += 1
+        datagram = build_ping(Ping(self.name, counter, nonce, self.cookie), self.key)
+        for _ in range(2):  # an ICMP error of an earlier datagram can stop this one: once more
+            try:
+                self.sock.send(datagram)
+                return
+            except OSError:
+                pass
+
+    def receive(self, until):
+        """The first good reply before that time; everything else is ignored."""
+        while True:
+            wait = until - time.monotonic()
+            if wait <= 0:
+                return None
+            if not select.select([self.sock], [], [], wait)[0]:
+                continue
+            try:
+                reply = parse_reply(self.sock.recv(2048), self.key)
+            except (OSError, Rejected):
+                continue
+            if reply.nonce in (self.sent if reply.kind == "A" else self.current):
+                return reply
+
+
+# The server
+
+class Server:
+    """Decides about datagrams, and keeps what it accepted in memory."""
+
+    def __init__(self, secret, generations, clock):
+        self.secret, self.generations, self.clock = secret, generations, clock
+        self.cookie_secret = secrets.token_bytes(32)
+        self.last = {}  # the counter stored for each name
+        self.recorded = {}  # the address stored for each name and address family
+        self.challenged = {}  # when each name was last challenged
+
+    def handle(self, datagram, ip, answerable=True):
+        """The reply as bytes, or None, and the event to print."""
+        event = {"event": "dropped", "name": None, "address": str(ip), "counter": None}
+        try:
+            ping = parse_ping(datagram)
+            event.update(name=ping.name, counter=f"{ping.counter:016x}")
+            key = derive_key(self.secret, ping.name, self.generations.get(ping.name, 1))
+            check_mac(datagram, key)
+            if not answerable:
+                raise Rejected("source")
+            reply, reason = self.decide(ping, ip)
+        except Rejected as rejected:
+            return None, dict(event, reason=str(rejected))
+        event.update(event="accepted" if reply.kind == "A" else "challenged", reason=reason)
+        return build_reply(reply, key), event
+
+    def decide(self, ping, ip):
+        """The server's rule for a ping whose MAC is right: the reply, and what decided it."""
+        last, now, ticks = self.last.get(ping.name, 0), self.clock(), time.monotonic()
+        cookies = [short_hmac(self.cookie_secret, f"{ip} {ping.name} {epoch}".encode())
+                   for epoch in (int(ticks // EPOCH), int(ticks // EPOCH) - 1)]
+        if ping.cookie == NO_COOKIE:
+            proof, proven = "address", self.recorded.get((ping.name, ip.version)) == ip
+            fresh = ping.counter > last and abs(ping.counter - now) <= WINDOW
+        else:
+            proof, proven = "cookie", any(hmac.compare_digest(c, ping.cookie) for c in cookies)
+            fresh = last < ping.counter <= max(last, now) + WINDOW
+        if proven and fresh:
+            self.last[ping.name] = ping.counter
+            self.recorded[ping.name, ip.version] = ip
+            return Reply("A", ping.counter, ping.nonce, address_hex(ip)), proof
+        times = self.challenged.setdefault(ping.name, deque(maxlen=CHALLENGES_PER_SECOND))
+        if len(times) == CHALLENGES_PER_SECOND and ticks - times[0] < 1:
+            raise Rejected("challenge limit")
+        times.append(ticks)
+        counter = min(max(last + 1, now), MAX_COUNTER)
+        return Reply("C", counter, ping.nonce, cookies[0]), "counter" if proven else proof
+
+
+# The commands
+
+def print_json(value):
+    print(json.dumps(value), flush=True)
+
+
+def vectors_command(arguments):
+    """Builds and parses every entry of the file; ends at the first one that differs."""
+    with open(arguments.file, encoding="utf-8") as file:
+        vectors = json.load(file)
+    secret = bytes.fromhex(vectors["secret"])
+
+    def check_key(entry):
+        return derive_key(secret, entry["name"], entry["generation"]).hex() == entry["key"]
+
+    def check_ping(entry):
+        ping = Ping(entry["name"], int(entry["counter"], 16), entry["nonce"], entry["cookie"])
+        key, datagram = derive_key(secret, ping.name), entry["datagram"].encode()
+        check_mac(datagram, key)
+        return build_ping(ping, key) == datagram and parse_ping(datagram) == ping
+
+    def check_reply(entry):
+        address = entry.get("address")
+        payload = address_hex(canonical(address)) if entry["type"] == "A" else entry["cookie"]
+        reply = Reply(entry["type"], int(entry["counter"], 16), entry["nonce"], payload)
+        key, datagram = derive_key(secret, "nas"), entry["datagram"].encode()
+        return (build_reply(reply, key) == datagram and parse_reply(datagram, key) == reply
+                and address in (None, str(canonical(bytes.fromhex(payload)))))
+
+    def check_rejected(entry):
+        datagram = entry["datagram"].encode()
+        try:
+            check_mac(datagram, derive_key(secret, parse_ping(datagram).name))
+        except Rejected:
+            return True
+        return False
+
+    checks = {"keys": check_key, "pings": check_ping, "replies": check_reply,
+              "rejected": check_rejected}
+    for section, check in checks.items():
+        for number, entry in enumerate(vectors[section]):
+            try:
+                right = check(entry)
+            except Rejected:
+                right = False
+            if not right:
+                print(f"mismatch: {section}[{number}], {entry.get('why', entry.get('name'))}")
+                return 1
+    print("ok: " + ", ".join(f"{len(vectors[section])} {section}" for section in checks))
+    return 0
+
+
+def ping_command(arguments):
+    """Pings once and prints what came of it."""
+    key = arguments.key or derive_key(arguments.secret, arguments.name)
+    family, kind, proto, _, address = socket.getaddrinfo(
+        arguments.host, arguments.port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, proto) as sock:
+        sock.connect(address)
+        client = Client(sock, arguments.name, key, clock_from(arguments.clock))
+        reply = client.run(arguments.timeout)
+    print_json({
+        "acknowledged": reply is not None,
+        "address": str(canonical(bytes.fromhex(reply.payload))) if reply else None,
+        "counter": f"{reply.counter if reply else client.previous:016x}",
+        "challenges": client.challenges,
+        "datagrams": client.datagrams,
+    })
+    return 0 if reply else EXIT_UNACKNOWLEDGED
+
+
+def serve_command(arguments):
+    """Serves until standard input ends, SIGTERM comes or nobody has sent anything for long."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    def watch_input():
+        try:
+            while os.read(0, 4096):
+                pass
+        except OSError:
+            pass
+        ended.set()
+
+    threading.Thread(target=watch_input, daemon=True).start()
+    server = Server(arguments.secret, dict(arguments.generation), clock_from(arguments.clock))
+    family, kind, proto, _, address = socket.getaddrinfo(
+        arguments.host, 0, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)[0]
+    with socket.socket(family, kind, proto) as sock:
+        sock.bind(address)
+        own = sock.getsockname()[:2]
+        print_json({"port": own[1]})
+        heard = time.monotonic()
+        while not ended.is_set() and time.monotonic() - heard < IDLE:
+            if not select.select([sock], [], [], 0.1)[0]:
+                continue
+            try:
+                datagram, source = sock.recvfrom(65536)
+            except OSError:  # on some systems, an ICMP error about an earlier reply
+                continue
+            heard = time.monotonic()
+            ip = canonical(source[0])
+            answerable = not (source[1] == 0 or source[:2] == own or ip.is_multicast
+                              or ip.is_unspecified or str(ip) == "255.255.255.255")
+            reply, event = server.handle(datagram, ip, answerable)
+            if reply:
+                try:
+                    sock.sendto(reply, source)
+                except OSError:  # the client repeats itself
+                    pass
+            print_json(event)
+    return 0
+
+
+# The command line
+
+def clock_from(fixed):
+    """A clock in microseconds since 1970: the real one, unless a fixed one is wanted."""
+    return (lambda: time.time_ns() // 1000) if fixed is None else (lambda: fixed)
+
+
+def argument(pattern, meaning, convert):
+    """A type for argparse: text of this pattern, converted."""
+    def read(text):
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError("must be " + meaning)
+        return convert(text)
+    return read
+
+
+KEY = argument("[A-Za-z0-9_-]{43}=?", "32 bytes in base64url",
+               lambda text: base64.urlsafe_b64decode(text[:43] + "="))
+HOST_NAME = argument(NAME.replace("a-z", "A-Za-z"), "a name that can be signed", str.lower)
+GENERATION = argument(f"{NAME}=[1-9][0-9]{{0,14}}", "NAME=NUMBER",
+                      lambda text: (text.split("=")[0], int(text.split("=")[1])))
+CLOCK = argument("[0-9]{1,20}", "microseconds since 1970",
+                 lambda text: min(int(text), MAX_COUNTER))
+
+
+def main(words):
+    """Reads the command line and runs the command; the exit status."""
+    joined = []
+    for word in words:  # base64url may begin with a hyphen, which argparse takes for an option
+        if joined and joined[-1] in ("--secret", "--key"):
+            joined[-1] += "=" + word
+        else:
+            joined.append(word)
+    parser = argparse.ArgumentParser(description="A second implementation of dynip/1.")
+    commands = parser.add_subparsers(required=True, metavar="vectors|ping|serve")
+    vectors = commands.add_parser("vectors")
+    vectors.set_defaults(run=vectors_command)
+    vectors.add_argument("file")
+    ping = commands.add_parser("ping")
+    ping.set_defaults(run=ping_command)
+    ping.add_argument("--port", type=int, required=True)
+    ping.add_argument("--name", type=HOST_NAME, required=True)
+    ping.add_argument("--timeout", type=float, default=float("inf"), metavar="SECONDS")
+    either = ping.add_mutually_exclusive_group(required=True)
+    either.add_argument("--secret", type=KEY, help="the shared secret")
+    either.add_argument("--key", type=KEY, help="the name's own key")
+    serve = commands.add_parser("serve")
+    serve.set_defaults(run=serve_command)
+    serve.add_argument("--secret", type=KEY, required=True)
+    serve.add_argument("--generation", type=GENERATION, action="append", default=[],
+                       metavar="NAME=NUMBER")
+    for command in (ping, serve):
+        command.add_argument("--host", default="127.0.0.1")
+        command.add_argument("--clock", type=CLOCK, metavar="MICROSECONDS")
+    arguments = parser.parse_args(joined)
+    return arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
