@@ -107,6 +107,7 @@ export class ClientLog {
   readonly #closing = new AbortController();
   #pending = new Map<string, Pending>();
   #committing: Promise<void> | undefined;
+  #begun = false;
   #dirty = false;
   readonly #failing = new Set<string>();
   #writing: Promise<void> | undefined;
@@ -124,6 +125,7 @@ export class ClientLog {
    */
   begin(): void {
     const { carriedOver, replayed, isNew } = this.#opened;
+    this.#begun = true;
     if (carriedOver > 0) {
       this.#parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
     }
@@ -159,7 +161,8 @@ export class ClientLog {
     await this.#writing;
     try {
       if (this.#dirty) await this.#snapshot();
-      await journal.remove();
+      // One that was replayed and never begun has the journal of the server before in no snapshot.
+      await (this.#begun ? journal.remove() : journal.close());
     } catch (error) {
       await journal.close();
       throw new UserError(this.#failure(error), {

@@ -7,6 +7,7 @@
  * old one first. A last line without its newline is what an append leaves that did not come to its
  * end; it was never acknowledged.
  */
+import { isUtf8 } from "node:buffer";
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -143,6 +144,8 @@ async function readLines(
     throw error;
   }
   const length = bytes.lastIndexOf("\n") + 1;
+  if (!isUtf8(bytes.subarray(0, length)))
+    throw new Error(`its journal "${path}" is not UTF-8 text`);
   const whole = bytes.subarray(0, length).toString("utf8");
   const texts = length === 0 ? [] : whole.slice(0, -1).split("\n");
   const lines = texts.map((text, index) => ({ text, where: `"${path}", line ${index + 1}` }));

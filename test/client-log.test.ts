@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   chmod,
   copyFile,
@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 
 import { type ClientLog, type ClientLogParts, openClientLog } from "../src/client-log.ts";
+import { Journal } from "../src/journal.ts";
 import type { Host } from "../src/registry.ts";
 import { recordedLog } from "./recorded-log.ts";
 import { temporaryFolder } from "./temporary.ts";
@@ -438,6 +439,25 @@ describe("the journal", () => {
     expect(await readFile(path, "utf8")).toContain('"nas"');
   });
 
+  test("stays when the server could not start after all", async () => {
+    await using folder = await temporaryFolder();
+    const path = await crash(folder.file("dynip.json"), ["nas"], folder.file("after"));
+    const before = await journalOf(path);
+    expect(before).toContain("nas");
+    await (await openClientLog(path, { log: recordedLog() })).close(); // its port was in use, say
+    expect(await journalOf(path)).toBe(before);
+  });
+
+  test("that is not UTF-8 is refused", async () => {
+    await using folder = await temporaryFolder();
+    const path = await crash(folder.file("dynip.json"), ["nas"], folder.file("after"));
+    const text = await journalOf(path);
+    const broken = Buffer.from(text.replace("nas", "n\u00e9"), "latin1");
+    await writeFile(`${path}.journal`, broken);
+    expect((await refused(path)).message).toContain(`"${path}.journal" is not UTF-8 text`);
+    expect(await readFile(`${path}.journal`)).toEqual(broken);
+  });
+
   test("does not turn a counter back with what is older than the log", async () => {
     await using folder = await temporaryFolder();
     const path = await crash(folder.file("dynip.json"), ["nas"], folder.file("after"));
@@ -464,6 +484,25 @@ describe("the journal", () => {
     expect(lines).toHaveLength(101);
     expect(lines[0]).toContain('"counter":"000000000000000a"');
     snapshot.end();
+    await clientLog.close();
+  });
+
+  test.each([2, 10_000])("gets %d changes at once in one sync", async (count) => {
+    await using folder = await temporaryFolder();
+    const clientLog = await openClientLog(folder.file("dynip.json"), {
+      log: recordedLog(),
+      ...fakeTime().parts,
+    });
+    const append = spyOn(Journal.prototype, "append");
+    try {
+      const durable = Array.from({ length: count }, (_, index) =>
+        changeDurably(clientLog, `host-${index}`, signed(1)),
+      );
+      expect(new Set(await Promise.all(durable))).toEqual(new Set([true]));
+      expect(append).toHaveBeenCalledTimes(1);
+    } finally {
+      append.mockRestore();
+    }
     await clientLog.close();
   });
 
