@@ -19,4 +19,7 @@ const dynip = {
 // No top-level await: one that is pending hides errors that would end a daemon.
 void main(dynip, process.argv.slice(2)).then((exitCode) => {
   process.exitCode = exitCode;
+  // A look-up that nobody waits for any more may hold the process for as long as its resolver is
+  // silent. The output has a second to get out.
+  setTimeout(() => process.exit(), 1000).unref();
 });

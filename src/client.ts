@@ -54,6 +54,9 @@ export interface Identity {
 /** The server has no address in the family that was asked for. */
 export class NoAddressError extends Error {}
 
+/** The resolver has not answered, and there is no time left. */
+export class ResolverSilentError extends Error {}
+
 /** The schedule came to its end without a good acknowledgement. */
 export class NoAcknowledgementError extends Error {}
 
@@ -98,12 +101,9 @@ export async function pingServer(
   const deadline = parts.monotonic() + timeout;
   let addresses: string[];
   try {
-    addresses = await retry(
-      () => parts.resolve(hostname),
-      () => true,
-      deadline,
-      parts,
-    );
+    const until = Math.min(deadline, parts.monotonic() + GIVE_UP_MS);
+    const resolve = () => resolveInTime(hostname, until, parts);
+    addresses = await retry(resolve, () => true, until, parts);
   } catch (error) {
     return [{ kind: "failed", error: error as Error }];
   }
@@ -209,10 +209,12 @@ async function exchange(
   let challenge: Reply | undefined;
   let counter = 0;
   let clockAhead = 0;
+  const sent = new Set<string>();
   for (let challenges = 0; ; challenges++) {
-    // Nonces of before the challenge are forgotten: late answers to those say nothing new.
-    const nonces = new Set<string>();
-    const isOurs = (reply: Reply): boolean => nonces.has(reply.nonce);
+    // An acknowledgement is good whenever it comes; a challenge to what was sent before the last
+    // one is late, or a copy, and says nothing new.
+    const current = new Set<string>();
+    const isOurs = ({ type, nonce }: Reply): boolean => (type === "A" ? sent : current).has(nonce);
     const start = monotonic();
     let reply: Reply | undefined;
     for (const [index, time] of SCHEDULE.entries()) {
@@ -221,7 +223,8 @@ async function exchange(
       if (!challenge) counter = Math.max(Math.floor(now() * 1000), counter + 1, 1);
       else counter = index === 0 ? decodeCounter(challenge.counter) : counter + 1;
       const nonce = newNonce();
-      nonces.add(nonce);
+      sent.add(nonce);
+      current.add(nonce);
       trySend(socket, encodePing({ name, counter: encodeCounter(counter), nonce, cookie }, key));
       const next = SCHEDULE[index + 1] ?? GIVE_UP_MS;
       reply = await inbox.take(key, isOurs, Math.min(start + next, deadline));
@@ -284,6 +287,23 @@ class Inbox {
   }
 }
 
+/** A host's addresses. A resolver may be silent for longer than anybody wants to wait. */
+async function resolveInTime(
+  hostname: string,
+  until: number,
+  { resolve, monotonic, sleep }: ClientParts,
+): Promise<string[]> {
+  const answered = new AbortController();
+  const silence = sleep(Math.max(0, until - monotonic()), answered.signal).then(() => undefined);
+  try {
+    const addresses = await Promise.race([resolve(hostname), silence]);
+    if (addresses) return addresses;
+    throw new ResolverSilentError("the resolver is silent");
+  } finally {
+    answered.abort();
+  }
+}
+
 /** Whether an error may pass when the network comes up. */
 function isNetworkDown(error: unknown): boolean {
   return ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"].includes(errorCode(error) ?? "");
@@ -321,9 +341,9 @@ async function retry<T>(
     try {
       return await act();
     } catch (error) {
-      const left = Math.min(start + next, deadline) - monotonic();
-      if (left <= 0 || !isTransient(error)) throw error;
-      await sleep(left, never);
+      if (deadline <= monotonic() || !isTransient(error)) throw error;
+      // An attempt may take longer than its time in the schedule: then the next begins at once.
+      await sleep(Math.max(0, Math.min(start + next, deadline) - monotonic()), never);
     }
   }
   return await act();

@@ -125,9 +125,9 @@ export class Registry {
     return { kind: "accepted", host, change };
   }
 
-  /** The counter now stored for a signed name, staged ones included; 0 if none. */
+  /** The counter now stored for a signed name, durably; 0 if none. */
   counterOf(name: string): number {
-    return this.#latest(name)?.counter ?? 0;
+    return this.#hosts.get(name)?.counter ?? 0;
   }
 
   /**

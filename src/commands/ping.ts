@@ -10,6 +10,7 @@ import {
   NoAddressError,
   type PingResult,
   pingServer,
+  ResolverSilentError,
 } from "../client.ts";
 import { type LoadedConfig, loadConfig } from "../config-file.ts";
 import { SIGNED_NAME_RULE } from "../config.ts";
@@ -192,5 +193,6 @@ const NETWORK_ERRORS: readonly string[] = ["EHOSTUNREACH", "ENETDOWN", "ENETUNRE
 
 /** Errors of getaddrinfo(3), under the names that Node and Bun give them. */
 function isResolverError(error: Error): boolean {
+  if (error instanceof ResolverSilentError) return true;
   return /^(?:DNS_)?(?:EAI_|ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT)/.test(errorCode(error) ?? "");
 }

@@ -1,0 +1,198 @@
+/** `dynip ping` and `dynip serve` with a bad network between them, on real sockets. */
+import { expect, test } from "bun:test";
+
+import { bind, type ConnectedSocket, connect } from "../../src/udp.ts";
+import { eventually } from "../temporary.ts";
+import { dynip, newSetup, serve } from "./dynip.ts";
+
+const env = { DYNIP_SECRET: "A".repeat(43) };
+
+const PINGS = 20;
+/** So many run at the same time: enough to save time, few enough for a small machine. */
+const AT_ONCE = 10;
+
+test.each([
+  { percent: 10, seed: 6 },
+  { percent: 20, seed: 6 },
+])(
+  `$percent percent lost, some doubled or late: ${PINGS} pings are all acknowledged`,
+  async ({ percent, seed }) => {
+    await using setup = await newSetup();
+    await using server = await serve([setup.config], { env });
+    await using relay = await startRelay(setup.port, { loss: percent / 100, seed });
+    const names = Array.from({ length: PINGS }, (_, index) => `host-${index}`);
+
+    const waiting = [...names];
+    const results = new Map<string, unknown>();
+    const pingInTurn = async (): Promise<void> => {
+      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+        const config = await clientConfig(setup, name, relay.port);
+        // dynip() gives each ten seconds.
+        results.set(name, await dynip(["ping", config], { env }));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, pingInTurn));
+
+    const silentSuccess = { exitCode: 0, stdout: "", stderr: "" };
+    for (const name of names) expect([name, results.get(name)]).toEqual([name, silentSuccess]);
+    await eventually("every name in the client log", async () => {
+      // The log is made when the first ping was stored.
+      const log = await setup.readLog().catch(() => ({}));
+      return Object.keys(log).length === PINGS;
+    });
+    for (const host of Object.values(await setup.readLog())) {
+      expect(host.ipv4?.address).toBe("127.0.0.1");
+    }
+    expect(server.stderr()).not.toContain("wrong MAC");
+
+    // The network was as bad as it was meant to be.
+    expect(relay.lost / relay.carried).toBeWithin((0.5 * percent) / 100, (1.5 * percent) / 100);
+    expect(relay.doubled).toBeGreaterThan(0);
+    expect(relay.overtaken).toBeGreaterThan(0);
+  },
+  15_000,
+);
+
+test("a network that drops everything: exit code 6, and what to look at", async () => {
+  await using setup = await newSetup();
+  await using server = await serve([setup.config], { env });
+  await using relay = await startRelay(setup.port, { loss: 1, seed: 1 });
+  const config = await clientConfig(setup, "nas", relay.port);
+
+  const start = performance.now();
+  const { exitCode, stdout, stderr } = await dynip(["ping", "--timeout", "1", config], { env });
+  expect(performance.now() - start).toBeWithin(1000, 4000);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
+  expect(stderr).toBe(
+    'error: Cannot ping "127.0.0.1": no acknowledgement\n' +
+      `hint: is the server running, does UDP port ${relay.port} pass its firewall, is the secret ` +
+      "the same there? DynIP 0.1e acknowledges nothing\n",
+  );
+  // Sent at 0 and 0.5 s, and not a third time.
+  expect(relay.carried).toBe(2);
+  expect(relay.lost).toBe(2);
+  expect(server.stderr()).not.toContain("nas");
+});
+
+/** Writes the configuration of a client that pings through the relay; its path. */
+async function clientConfig(
+  setup: { file(name: string): string },
+  name: string,
+  port: number,
+): Promise<string> {
+  const path = setup.file(`${name}.toml`);
+  await Bun.write(
+    path,
+    `[client]\nserver_hostname = "127.0.0.1"\nserver_port = ${port}\nclient_name = "${name}"\n`,
+  );
+  return path;
+}
+
+interface Relay {
+  readonly port: number;
+  /** How many datagrams came, in both directions. */
+  readonly carried: number;
+  readonly lost: number;
+  readonly doubled: number;
+  /** How many of one client and direction were delivered after one that came later. */
+  readonly overtaken: number;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Carries datagrams between clients and the server on `port`, some not and some twice. Which, is
+ * decided by the seed, the client's name, the direction and how many there were before: the same in
+ * every run, however the system schedules the clients.
+ *
+ * Of 20 % each way 36 % of all round trips are spoilt, which by chance would keep one ping in 80
+ * waiting for longer than 10 s. So chance has a limit here: when a client has lost three datagrams,
+ * the next are carried until there were two in a row, a ping and its answer. Three round trips
+ * spoilt are 3.5 s of the schedule, for the first datagram and again for that with the cookie.
+ */
+async function startRelay(
+  port: number,
+  { loss, seed }: { loss: number; seed: number },
+): Promise<Relay> {
+  const counts = { carried: 0, lost: 0, doubled: 0, overtaken: 0 };
+  const flows = new Map<number, Promise<Flow>>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+
+  /** @param luck the client's, in both directions */
+  function newWay(name: string, direction: string, luck: Luck): (deliver: () => void) => void {
+    let number = 0;
+    let newest = 0;
+    return (deliver) => {
+      const own = ++number;
+      const chance = (what: string): number =>
+        Number(Bun.hash(`${seed} ${name} ${direction} ${own} ${what}`) % 1000n) / 1000;
+      counts.carried++;
+      const isDoubled = chance("double") < 0.1;
+      if (isDoubled) counts.doubled++;
+      if (chance("lose") < loss && (loss === 1 || luck.lost < 3)) {
+        counts.lost++;
+        luck.lost++;
+        luck.carried = 0;
+        return;
+      }
+      if (++luck.carried === 2) luck.lost = 0;
+      for (const copy of isDoubled ? ["first", "second"] : ["first"]) {
+        // Most at once, as on loopback; some so late that the client has sent the next meanwhile.
+        const delay = chance(`hold ${copy}`) < 0.15 ? 550 : 20 * chance(`delay ${copy}`);
+        const timer = setTimeout(() => {
+          timers.delete(timer);
+          if (own < newest) counts.overtaken++;
+          newest = Math.max(newest, own);
+          deliver();
+        }, delay);
+        timers.add(timer);
+      }
+    };
+  }
+
+  async function newFlow(name: string, clientPort: number, peer: string): Promise<Flow> {
+    const luck: Luck = { lost: 0, carried: 0 };
+    const back = newWay(name, "back", luck);
+    const socket = await connect("127.0.0.1", port, (datagram) => {
+      const reply = Uint8Array.from(datagram);
+      back(() => front.send(reply, clientPort, peer));
+    });
+    return { socket, forth: newWay(name, "forth", luck) };
+  }
+
+  const front = await bind({
+    address: "127.0.0.1",
+    port: 0,
+    // A client that has its answer and is gone while a second one is under way.
+    onError() {},
+    onDatagram(datagram, _address, clientPort, peer) {
+      const ping = Uint8Array.from(datagram);
+      const name = Buffer.from(ping).toString().split(" ")[5]!;
+      const flow = flows.get(clientPort) ?? newFlow(name, clientPort, peer);
+      flows.set(clientPort, flow);
+      void flow.then(({ socket, forth }) => forth(() => socket.send(ping)));
+    },
+  });
+  return Object.assign(counts, {
+    port: front.port,
+    async [Symbol.asyncDispose]() {
+      for (const timer of timers) clearTimeout(timer);
+      front.close();
+      for (const flow of flows.values()) (await flow).socket.close();
+    },
+  });
+}
+
+interface Luck {
+  /** How many were lost since two in a row were not. */
+  lost: number;
+  /** How many in a row were not lost. */
+  carried: number;
+}
+
+/** What a relay has for one client. */
+interface Flow {
+  /** To the server. */
+  socket: ConnectedSocket;
+  /** Carries a datagram of the client, or not. */
+  forth: (deliver: () => void) => void;
+}
