@@ -20,6 +20,6 @@ const dynip = {
 void main(dynip, process.argv.slice(2)).then((exitCode) => {
   process.exitCode = exitCode;
   // A look-up that nobody waits for any more may hold the process for as long as its resolver is
-  // silent. The output has a second to get out.
-  setTimeout(() => process.exit(), 1000).unref();
+  // silent. The output has a moment to get out.
+  setTimeout(() => process.exit(), 100).unref();
 });

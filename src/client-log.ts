@@ -143,10 +143,17 @@ export class ClientLog {
     if (pending) {
       pending.host = host;
       if (done) pending.done.push(done);
+      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
+      if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
     } else {
       this.#pending.set(name, { host, done: done ? [done] : [] });
     }
     this.#committing ??= this.#commitWhilePending();
+  }
+
+  /** Resolves when all that was appended is durable, or has failed. */
+  async settled(): Promise<void> {
+    await this.#committing;
   }
 
   /**
@@ -245,6 +252,9 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
 
 const FAILING_HINT = "signed pings are not acknowledged until it works again; it is tried again";
 
+/** How many pings of one host wait for one sync. */
+const MAX_WAITING = 16;
+
 /** At least so long between snapshots: with their own cost, under a second stale. */
 const MIN_PAUSE_MS = 500;
 const PAUSE_PER_COST = 4;
@@ -299,8 +309,8 @@ async function readLog(target: string, path: string): Promise<ReturnType<typeof 
 function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
   try {
     for (const [name, host] of decodeClientLog(`{${text}}`).hosts) {
-      const counter = hosts.get(name)?.counter;
-      if (counter === undefined || (host.counter ?? -1) >= counter) hosts.set(name, host);
+      const known = hosts.get(name);
+      if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
     }
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
@@ -309,6 +319,15 @@ function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void 
       hint: "all is left as it is; mend the line, or move the journal away to do without it",
     });
   }
+}
+
+function isOlder(host: Host, than: Host): boolean {
+  if (host.counter !== than.counter) return (host.counter ?? -1) < (than.counter ?? -1);
+  return lastSeen(host) < lastSeen(than);
+}
+
+function lastSeen({ ipv4, ipv6 }: Host): number {
+  return Math.max(ipv4?.lastSeen ?? 0, ipv6?.lastSeen ?? 0);
 }
 
 function decodeText(bytes: Uint8Array): string {

@@ -214,7 +214,10 @@ async function exchange(
     // An acknowledgement is good whenever it comes; a challenge to what was sent before the last
     // one is late, or a copy, and says nothing new.
     const current = new Set<string>();
-    const isOurs = ({ type, nonce }: Reply): boolean => (type === "A" ? sent : current).has(nonce);
+    const isOurs = ({ type, nonce, counter }: Reply): boolean =>
+      type === "A"
+        ? sent.has(nonce)
+        : current.has(nonce) && Number.isSafeInteger(decodeCounter(counter));
     const start = monotonic();
     let reply: Reply | undefined;
     for (const [index, time] of SCHEDULE.entries()) {

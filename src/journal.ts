@@ -22,6 +22,8 @@ export class Journal {
   #length: number;
   /** Bytes of an append that failed may stand behind `#length`. */
   #isTorn: boolean;
+  /** Whether the folder is known to have the file, durably. */
+  #isInFolder = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** For {@link openJournal} alone. */
@@ -37,17 +39,25 @@ export class Journal {
    */
   append(lines: string): Promise<void> {
     return this.#inTurn(async () => {
-      const file = (this.#file ??= await this.#open());
-      if (this.#isTorn) await file.truncate(this.#length);
-      this.#isTorn = true;
-      const bytes = Buffer.from(lines);
-      for (let done = 0; done < bytes.length;) {
-        const rest = bytes.length - done;
-        done += (await file.write(bytes, done, rest, this.#length + done)).bytesWritten;
+      try {
+        const file = (this.#file ??= await this.#open());
+        if (!this.#isInFolder) await syncFolder(dirname(this.#path));
+        this.#isInFolder = true;
+        if (this.#isTorn) await file.truncate(this.#length);
+        this.#isTorn = true;
+        const bytes = Buffer.from(lines);
+        for (let done = 0; done < bytes.length;) {
+          const rest = bytes.length - done;
+          done += (await file.write(bytes, done, rest, this.#length + done)).bytesWritten;
+        }
+        await file.datasync();
+        this.#length += bytes.length;
+        this.#isTorn = false;
+      } catch (error) {
+        // The file system may have gone and come back: the next append opens the file anew.
+        await this.#close().catch(() => {});
+        throw error;
       }
-      await file.datasync();
-      this.#length += bytes.length;
-      this.#isTorn = false;
     });
   }
 
@@ -63,8 +73,9 @@ export class Journal {
         this.#isTorn = false;
       }
       await this.#close(); // Windows renames no open file
-      await rename(this.#path, oldPath(this.#path));
+      if (await exists(this.#path)) await rename(this.#path, oldPath(this.#path));
       this.#length = 0;
+      this.#isInFolder = false;
     });
   }
 
@@ -96,9 +107,11 @@ export class Journal {
 
   async #open(): Promise<FileHandle> {
     // Not for appending: a torn append is written over, at its place.
-    const isNew = !(await exists(this.#path));
-    const file = await open(this.#path, isNew ? "wx+" : "r+", 0o600);
-    if (isNew) await syncFolder(dirname(this.#path));
+    if (await exists(this.#path)) return await open(this.#path, "r+");
+    const file = await open(this.#path, "wx+", 0o600);
+    // Whoever took the old one away has taken what was in it; the next snapshot has that.
+    this.#length = 0;
+    this.#isInFolder = false;
     return file;
   }
 
@@ -153,8 +166,11 @@ async function readLines(
 }
 
 async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
 }

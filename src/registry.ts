@@ -45,8 +45,13 @@ export type PlainOutcome =
 export type SignedOutcome =
   /** To be made durable, then {@link Registry.settle}d and acknowledged. */
   | { readonly kind: "accepted"; readonly host: Host; readonly change: Change }
-  /** Nothing changed: `counter` is the one to use next, with a cookie. */
-  | { readonly kind: "challenge"; readonly counter: number };
+  /** A copy of one that is being made durable, which will be answered. */
+  | { readonly kind: "copy" }
+  /**
+   * Nothing changed: `counter` is the one to use next, with a cookie. `isOld` when the ping's own is
+   * used up, as that of a replayed one is.
+   */
+  | { readonly kind: "challenge"; readonly counter: number; readonly isOld: boolean };
 
 /** A signed ping, its MAC and cookie checked. */
 export interface SignedPing {
@@ -105,6 +110,7 @@ export class Registry {
    * @param now milliseconds since 1970, UTC
    */
   recordSigned({ name, counter, cookie, address }: SignedPing, now: number): SignedOutcome {
+    if (this.#staged.get(name)?.counter === counter) return COPY;
     const known = this.#latest(name);
     // What a plain ping said of an address is no proof of it.
     const signed = known?.counter === undefined ? undefined : known;
@@ -118,7 +124,9 @@ export class Registry {
         counter > last &&
         Math.abs(counter - clock) <= COUNTER_WINDOW) ||
         (cookie === "good" && counter > last && counter <= Math.max(last, clock) + COUNTER_WINDOW));
-    if (!isAccepted) return { kind: "challenge", counter: Math.max(last + 1, clock) };
+    if (!isAccepted) {
+      return { kind: "challenge", counter: Math.max(last + 1, clock), isOld: counter <= last };
+    }
     const change: Change = known && !signed ? { kind: "signed" } : changeOf(signed, address);
     const host: Host = { ...seen(signed, address, now), counter };
     this.#staged.set(name, host);
@@ -152,6 +160,7 @@ export class Registry {
 
 const FULL: PlainOutcome = { kind: "dropped", reason: "full" };
 const SIGNED_NAME: PlainOutcome = { kind: "dropped", reason: "signed name" };
+const COPY: SignedOutcome = { kind: "copy" };
 const NEW: Change = { kind: "new" };
 const SAME: Change = { kind: "same" };
 

@@ -23,7 +23,7 @@ export interface ServerParts {
   /** Binds the server's socket. */
   bind: (handlers: Pick<BindOptions, "onDatagram" | "onError">) => Promise<BoundSocket>;
   registry: Registry;
-  clientLog: Pick<ClientLog, "append">;
+  clientLog: Pick<ClientLog, "append" | "settled">;
   /** What signed pings are checked with; undefined where the server has no secret. */
   signing: Signing | undefined;
   /** Whether plain pings are recorded. */
@@ -52,6 +52,7 @@ type RefusalReason =
   | "signed name"
   | "no secret"
   | "wrong MAC"
+  | "copy"
   | "too many challenges"
   | "not durable";
 
@@ -77,11 +78,14 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
   const { registry, clientLog, signing, allowPlain, isPublic, log, now, monotonic } = parts;
   const counters = newCounters();
   const mayWarnOfMac = limit(1, monotonic);
-  let hasHintedAtNat = false;
+  const mayAnnounce = limit(ANNOUNCEMENTS_PER_SECOND, monotonic);
+  const behindNat = new Set<string>();
+  let isStopping = false;
   const mayChallenge = limit(CHALLENGES_PER_SECOND, monotonic);
 
   const socket = await parts.bind({
     onDatagram(datagram, address, port, peer) {
+      if (isStopping) return;
       const message = decode(datagram);
       switch (message.type) {
         case "dropped":
@@ -98,6 +102,8 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
   if (!parts.signal.aborted) {
     await new Promise((resolve) => parts.signal.addEventListener("abort", resolve, { once: true }));
   }
+  isStopping = true;
+  await clientLog.settled(); // what was accepted is answered
   socket.close();
   return counters;
 
@@ -123,13 +129,23 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
       return drop(outcome.reason, shortName(name), address);
     }
     clientLog.append(name, outcome.host);
-    accept(name, address, outcome.change);
+    // Anybody can send as many of these as he likes: they must not fill a disk with messages.
+    const isShown = outcome.change.kind === "same" || mayAnnounce("");
+    accept(name, address, outcome.change, isShown);
   }
 
   function onSigned(ping: Ping, datagram: Uint8Array, from: Peer): void {
     const { name } = ping;
     const { address } = from;
-    if (!signing) return drop("no secret", name, address);
+    if (!signing) {
+      if (counters["no secret"] === 0) {
+        log.warn(
+          `dropped a signed ping of ${shortName(name)} from ${address}: this server has no secret`,
+          "give it the secret of its clients, in its configuration or in DYNIP_SECRET",
+        );
+      }
+      return drop("no secret", name, address);
+    }
     const key = signing.keyOf(name);
     if (!hasMac(datagram, key)) {
       if (mayWarnOfMac(""))
@@ -140,8 +156,11 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
       { name, counter: decodeCounter(ping.counter), cookie: checkCookie(ping, address), address },
       now(),
     );
+    if (outcome.kind === "copy") return drop("copy", name, address);
     if (outcome.kind === "challenge") {
-      if (!mayChallenge(name)) return drop("too many challenges", name, address);
+      // Whoever replays an old ping, and from wherever, uses up nobody's challenges but his own.
+      if (!mayChallenge(`${name} ${address} ${outcome.isOld}`))
+        return drop("too many challenges", name, address);
       counters.challenged++;
       log.debug(`challenged ${shortName(name)} at ${address}`);
       const value = signing.cookies.make(address, name, monotonic());
@@ -151,7 +170,7 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
     clientLog.append(name, outcome.host, (isDurable) => {
       registry.settle(name, outcome.host, isDurable);
       if (!isDurable) return drop("not durable", name, address);
-      accept(name, address, outcome.change);
+      accept(name, address, outcome.change, true);
       const counter = encodeCounter(registry.counterOf(name));
       reply({ type: "A", counter, nonce: ping.nonce, value: addressToHex(address) }, key, from);
     });
@@ -169,19 +188,19 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
     socket.send(encodeReply(message, key), port, peer);
   }
 
-  function accept(name: string, address: string, change: Change): void {
+  function accept(name: string, address: string, change: Change, isShown: boolean): void {
     counters.accepted++;
     const text = describe(shortName(name), address, change);
-    if (change.kind === "same") return log.info(text);
+    if (change.kind === "same" || !isShown) return log.info(text);
     log.log(text);
-    if (isPublic && isPrivate(address)) {
+    if (isPublic && isPrivate(address) && !behindNat.has(name)) {
       log.warn(
         `${shortName(name)} is recorded at ${address}, an address of a private network or of this machine`,
-        hasHintedAtNat
+        behindNat.size > 0
           ? undefined
           : "if it is not in this network, a gateway or a container bridge hides its own address",
       );
-      hasHintedAtNat = true;
+      behindNat.add(name);
     }
   }
 
@@ -191,8 +210,11 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
   }
 }
 
-/** As many as protect a server's uplink, and more than any client needs. */
+/** For each name, address and kind of ping: more than any client needs. */
 const CHALLENGES_PER_SECOND = 10;
+
+/** Changes by plain pings that are shown without -v. */
+const ANNOUNCEMENTS_PER_SECOND = 10;
 
 function newCounters(): Counters {
   return {
@@ -207,6 +229,7 @@ function newCounters(): Counters {
     "signed name": 0,
     "no secret": 0,
     "wrong MAC": 0,
+    copy: 0,
     "too many challenges": 0,
     "not durable": 0,
   };

@@ -628,6 +628,7 @@ function newWorld({
     },
     registry: new Registry(hosts, 10),
     clientLog: {
+      settled: async () => {},
       append(_name, host, done) {
         storedCounters.push(host.counter!);
         // A disk's time; whoever is answered at once overtakes who waits for it.

@@ -1,6 +1,7 @@
-import { expect, test } from "bun:test";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { expect, spyOn, test } from "bun:test";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 
+import * as atomicFile from "../src/atomic-file.ts";
 import { openJournal } from "../src/journal.ts";
 import { temporaryFolder } from "./temporary.ts";
 
@@ -114,3 +115,41 @@ test("an append that fails leaves the journal as it was, and the next one works"
   await journal.close();
   expect(await texts(path)).toEqual(["two"]);
 });
+
+test("a journal that somebody took away is begun anew, and the next start can read it", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("j");
+  const { journal } = await openJournal(path);
+  await journal.append("one\n");
+  await rm(path);
+  await journal.rotate(); // there is nothing to rotate
+  await journal.append("two\n");
+  await journal.close();
+  expect(await readFile(path, "utf8")).toBe("two\n");
+});
+
+test.skipIf(process.platform === "win32")(
+  "a folder that cannot be synced fails the append, and is synced before the next one counts",
+  async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("j");
+    const { journal } = await openJournal(path);
+    let failures = 2;
+    const sync = spyOn(atomicFile, "syncFolder").mockImplementation(async () => {
+      if (failures-- > 0) throw Object.assign(new Error("EIO"), { code: "EIO" });
+    });
+    try {
+      await expect(journal.append("one\n")).rejects.toThrow("EIO");
+      await expect(journal.append("two\n")).rejects.toThrow("EIO");
+      await journal.append("three\n");
+      await journal.append("four\n");
+      expect(sync).toHaveBeenCalledTimes(3);
+      Bun.gc(true); // a handle that was left open would end the process here
+      await Bun.sleep(10);
+    } finally {
+      sync.mockRestore();
+    }
+    await journal.close();
+    expect(await texts(path)).toEqual(["three", "four"]);
+  },
+);

@@ -534,7 +534,10 @@ class World {
         return { address: "::", port: 28630, send, close: ignore };
       },
       registry: new Registry(this.#hosts, 100),
-      clientLog: { append: (name, host, done) => this.#append(name, host, done) },
+      clientLog: {
+        append: (name, host, done) => this.#append(name, host, done),
+        settled: async () => {},
+      },
       signing: { keyOf, cookies: new Cookies(new Uint8Array(32).fill(this.#process)) },
       allowPlain: this.#setting.allowPlain,
       isPublic: true,

@@ -95,7 +95,11 @@ describe("a signed ping", () => {
   test("of a new name is challenged, and accepted with the cookie", () => {
     const { hosts, registry } = newRegistry();
     const ping: SignedPing = { name: "nas", counter: COUNTER, cookie: "none", address: HOME };
-    expect(registry.recordSigned(ping, NOON)).toEqual({ kind: "challenge", counter: COUNTER });
+    expect(registry.recordSigned(ping, NOON)).toEqual({
+      kind: "challenge",
+      counter: COUNTER,
+      isOld: false,
+    });
     expect(hosts.size).toBe(0);
     const outcome = registry.recordSigned({ ...ping, cookie: "good" }, NOON);
     expect(outcome).toEqual({
@@ -193,9 +197,12 @@ describe("a signed ping", () => {
     if (outcome.kind !== "accepted") throw new Error("not accepted");
     expect(hosts.get("nas")).toBe(before!);
     expect(registry.counterOf("nas")).toBe(COUNTER); // what is not durable is in no answer
-    expect(send({ counter: COUNTER + 5, address: AWAY }).kind).toBe("challenge"); // a replay
+    // A copy that the network made: a challenge would overtake the acknowledgement.
+    expect(send({ counter: COUNTER + 5, cookie: "good", address: AWAY }).kind).toBe("copy");
+    expect(send({ counter: COUNTER + 4 })).toMatchObject({ kind: "challenge", isOld: true });
     registry.settle("nas", outcome.host, true);
     expect(hosts.get("nas")).toBe(outcome.host);
+    expect(send({ counter: COUNTER + 5 })).toMatchObject({ kind: "challenge", isOld: true });
   });
 
   test("one that could not be made durable is as if it had never been", () => {

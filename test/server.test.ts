@@ -46,7 +46,7 @@ async function startServer({
   const hosts: Hosts = new Map();
   const log = recordedLog();
   const stop = new AbortController();
-  const state = { closed: false, now: NOON, monotonic: 0 };
+  const state = { steps: [] as string[], now: NOON, monotonic: 0 };
   const appended: [string, Host, ((isDurable: boolean) => void) | undefined][] = [];
   const replies: { reply: Reply; port: number; peer: string }[] = [];
   let receive: DatagramHandler = () => {};
@@ -64,9 +64,10 @@ async function startServer({
         send(datagram, port, peer) {
           expect(datagram).toHaveLength(109);
           expect(hasMac(datagram, KEY)).toBe(true);
+          state.steps.push("sent");
           replies.push({ reply: decodeReply(datagram)!, port, peer });
         },
-        close: () => (state.closed = true),
+        close: () => state.steps.push("closed"),
       };
     },
     registry: new Registry(hosts, maxClients),
@@ -74,6 +75,10 @@ async function startServer({
       append(name, host, done) {
         appended.push([name, host, done]);
         if (!isSlow) sync();
+      },
+      async settled() {
+        state.steps.push("settled");
+        sync();
       },
     },
     signing: isSigning
@@ -147,7 +152,7 @@ describe("plain pings", () => {
     ]);
     expect(server.replies).toEqual([]);
     expect(await server.stop()).toEqual({ accepted: 4 });
-    expect(server.state.closed).toBe(true);
+    expect(server.state.steps).toEqual(["settled", "closed"]);
   });
 
   test("are all appended to the client log", async () => {
@@ -170,6 +175,19 @@ describe("plain pings", () => {
       "log: nas moved from 203.0.113.7 to 198.51.100.9",
     ]);
     expect(await server.stop()).toEqual({ accepted: 2, full: 100 });
+  });
+
+  test("fill no disk with messages: ten changes a second are shown, the others with -v", async () => {
+    const server = await startServer();
+    for (let i = 0; i < 100; i++) server.send("nas", `203.0.113.${i}`);
+    const shown = () => server.log.lines.filter((line) => line.startsWith("log:")).length - 1;
+    expect(shown()).toBe(10);
+    expect(server.log.lines.filter((line) => line.startsWith("info:"))).toHaveLength(90);
+    server.state.monotonic += 1000;
+    server.send("nas", AWAY);
+    expect(shown()).toBe(11);
+    expect(server.hosts.get("nas")!.ipv4!.address).toBe(AWAY);
+    await server.stop();
   });
 
   test("are dropped where they are not allowed, and the first one says how to allow them", async () => {
@@ -304,10 +322,48 @@ describe("signed pings", () => {
     expect(await server.stop()).toEqual({ challenged: 11, "too many challenges": 40 });
   });
 
-  test("cannot be told from noise by a server without a secret", async () => {
+  test("that are replayed use up no challenge of the client's own, wherever it is now", async () => {
+    const server = await startServer({ isSigning: true });
+    server.exchange();
+    const old = { counter: encodeCounter(NOON * 1000 - 1) };
+    for (const address of [HOME, AWAY, "192.0.2.66"]) {
+      for (let i = 0; i < 50; i++) server.ping(old, address);
+    }
+    server.state.now += 1000;
+    expect(server.exchange(AWAY)).toMatchObject({ type: "A" });
+    expect(server.hosts.get("nas")!.ipv4!.address).toBe(AWAY);
+    await server.stop();
+  });
+
+  test("that the network doubled are answered once, and the copy is not challenged", async () => {
+    const server = await startServer({ isSigning: true, isSlow: true });
+    const challenge = server.ping()!;
+    const answer = { counter: challenge.counter, cookie: challenge.value };
+    server.ping(answer);
+    server.ping(answer);
+    server.sync();
+    expect(server.replies.map(({ reply }) => reply.type)).toEqual(["C", "A"]);
+    expect(await server.stop()).toEqual({ accepted: 1, challenged: 1, copy: 1 });
+  });
+
+  test("that were accepted are answered before the socket is closed", async () => {
+    const server = await startServer({ isSigning: true, isSlow: true });
+    const challenge = server.ping()!;
+    server.ping({ counter: challenge.counter, cookie: challenge.value });
+    expect(await server.stop()).toEqual({ accepted: 1, challenged: 1 });
+    expect(server.state.steps).toEqual(["sent", "settled", "sent", "closed"]);
+    server.ping(); // nothing that comes later is judged
+    expect(server.replies).toHaveLength(2);
+  });
+
+  test("are dropped by a server without a secret, which says once that it has none", async () => {
     const server = await startServer();
     expect(server.ping()).toBeUndefined();
-    expect(await server.stop()).toEqual({ "no secret": 1 });
+    expect(server.ping()).toBeUndefined();
+    expect(server.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
+      "warn: dropped a signed ping of nas from 203.0.113.7: this server has no secret",
+    ]);
+    expect(await server.stop()).toEqual({ "no secret": 2 });
   });
 
   test.each([
@@ -338,7 +394,7 @@ describe("signed pings", () => {
 
 test("a public server warns once of a host whose address is a private network's", async () => {
   const server = await startServer({ isPublic: true });
-  for (let i = 0; i < 5; i++) server.send("nas", "172.17.0.1");
+  for (const address of ["172.17.0.1", "172.17.0.1", "172.17.0.2"]) server.send("nas", address);
   server.send("pi", HOME);
   expect(server.log.lines.filter((line) => /^(warn|hint)/.test(line))).toEqual([
     "warn: nas is recorded at 172.17.0.1, an address of a private network or of this machine",
@@ -384,7 +440,7 @@ test("a socket's error is no reason to stop", async () => {
 describe("the loop itself", () => {
   const parts = {
     registry: new Registry(new Map(), 1),
-    clientLog: { append() {} },
+    clientLog: { append() {}, async settled() {} },
     signing: undefined,
     allowPlain: true,
     isPublic: false,

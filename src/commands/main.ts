@@ -17,6 +17,7 @@ import {
 import { systemConfigPath } from "../config-file.ts";
 import { EXIT, EXIT_MEANINGS, type ExitCode, type ExitName, UserError } from "../errors.ts";
 import { createLog, type Level } from "../log.ts";
+import { decodeKey } from "../protocol.ts";
 
 /** A subcommand of dynip. */
 export interface Subcommand extends CommandDef<any> {
@@ -74,12 +75,18 @@ export async function main(root: Root, rawArgs: string[]): Promise<ExitCode> {
   } catch (error) {
     const log = createLog({ level: rawArgs.includes("--debug") ? "debug" : "warn" });
     const known = error instanceof UserError;
-    if (known) log.error(error.message, error.hint);
+    if (known) log.error(withoutKeys(error.message), error.hint && withoutKeys(error.hint));
     else log.error(`This is a bug in dynip: ${String(error)}`, "--debug shows where it happened");
     const origin = known ? error.cause : error;
-    if (origin instanceof Error) origin.stack?.split("\n").forEach((line) => log.debug(line));
+    if (origin instanceof Error)
+      origin.stack?.split("\n").forEach((line) => log.debug(withoutKeys(line)));
     return known ? error.exitCode : EXIT.usage;
   }
+}
+
+/** A message without what could be a secret, put where a path or a key of the file should be. */
+function withoutKeys(text: string): string {
+  return text.replace(/[\w-]{43}=?/g, (word) => (decodeKey(word) ? "(a secret)" : word));
 }
 
 /** The options of every command, the root included. */

@@ -83,9 +83,13 @@ export default defineSubcommand({
 /** Who this machine is to the server: with a key of its own, else with the secret, else plainly. */
 async function identify({ path, config }: LoadedConfig, log: Log): Promise<Identity> {
   const { client, server } = config;
+  // The environment overrides the file, whichever of the two it holds.
   const where = { env: process.env, log };
-  const ownKey = await findSecret("key", client.key, where);
-  const secret = await findSecret("secret", config.secret, where);
+  const keyOfEnvironment = await findSecret("key", undefined, where);
+  const secretOfEnvironment = await findSecret("secret", undefined, where);
+  const isFromFile = !keyOfEnvironment && !secretOfEnvironment;
+  const ownKey = isFromFile ? client.key : keyOfEnvironment;
+  const secret = isFromFile ? config.secret : secretOfEnvironment;
   if (client.key || config.secret) await warnIfReadable(path, log);
   const given = client.client_name ?? hostname();
   if (!ownKey && !secret) {
@@ -128,11 +132,14 @@ const nonce = (): string => crypto.getRandomValues(new Uint8Array(8)).toHex();
 function duration(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = parseDuration(text);
-  if (milliseconds !== undefined) return milliseconds;
+  if (milliseconds !== undefined && milliseconds <= LONGEST_TIMER_MS) return milliseconds;
   throw new UserError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`, {
     exitCode: EXIT.usage,
   });
 }
+
+/** A timer takes 32 bits: 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Says what is known of the pings that one server got, in one line. */
 function report(log: Log, name: string, host: string, port: number, results: PingResult[]): void {
@@ -155,9 +162,10 @@ function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowl
   // A clock so far off is a reason of its own to ask for proof: the address may be an old one.
   if (Math.abs(clockAhead) * 1e6 > COUNTER_WINDOW) {
     const difference = describeDuration(Math.abs(clockAhead));
-    return `${recorded} (this machine's clock is ${difference} ${clockAhead > 0 ? "ahead" : "behind"})`;
+    const side = clockAhead > 0 ? "ahead of" : "behind";
+    return `${recorded} (this machine's clock is ${difference} ${side} what the server expects)`;
   }
-  return `${recorded} (new or changed)`;
+  return `${recorded} (probably new or changed)`;
 }
 
 type Failure = { host: string } & Extract<PingResult, { kind: "failed" }>;

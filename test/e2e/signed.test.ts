@@ -39,7 +39,7 @@ describe("dynip ping", () => {
     await using setup = await newSignedSetup();
     await using _server = await serve([setup.config]);
     const { stderr } = await ping(setup.config, {}, "-v");
-    expect(stderr).toEndWith("127.0.0.1 recorded nas at 127.0.0.1 (new or changed)\n");
+    expect(stderr).toEndWith("127.0.0.1 recorded nas at 127.0.0.1 (probably new or changed)\n");
   });
 
   test("lower-cases its name", async () => {
@@ -93,7 +93,9 @@ describe("dynip ping", () => {
       const { exitCode, stderr } = await ping(setup.config, {}, "-v");
       if (exitCode === 5) return; // a machine whose hosts file gives localhost no IPv6 address
       expect(exitCode).toBe(0);
-      expect(stderr).toContain("localhost recorded nas at 127.0.0.1 (new or changed) and ::1 (new");
+      expect(stderr).toContain(
+        "localhost recorded nas at 127.0.0.1 (probably new or changed) and ::1 (probably new",
+      );
       await server.stop();
       expect(Object.keys((await setup.readLog())["nas"]!)).toEqual(["ipv4", "ipv6", "counter"]);
     }
@@ -140,9 +142,13 @@ describe("dynip ping", () => {
     await using _server = await serve([setup.config]);
     expect((await ping(setup.config, {}, "--jitter", "50ms")).exitCode).toBe(0);
     for (const option of ["--timeout", "--jitter"]) {
-      const { exitCode, stderr } = await dynip(["ping", option, "soon", setup.config]);
-      expect(exitCode).toBe(1);
-      expect(stderr).toBe(`error: Option "${option}" is "soon", must be a time like 30s or 2m\n`);
+      for (const time of ["soon", "99999m"]) {
+        const { exitCode, stderr } = await dynip(["ping", option, time, setup.config]);
+        expect(exitCode).toBe(1);
+        expect(stderr).toBe(
+          `error: Option "${option}" is "${time}", must be a time like 30s or 2m\n`,
+        );
+      }
     }
   });
 });
@@ -168,6 +174,28 @@ describe("secrets", () => {
         expect(stderr).not.toContain("hunter2");
       }
     }
+  });
+
+  test("of the environment win over the file, be they a secret or a key", async () => {
+    await using setup = await newSignedSetup({ client: `client_name = "nas"\nkey = "${OTHER}"` });
+    await using _server = await serve([setup.config]);
+    expect((await ping(setup.config)).exitCode).toBe(6); // the file's key is wrong
+    expect((await ping(setup.config, { env: { DYNIP_SECRET: SECRET } })).exitCode).toBe(0);
+  });
+
+  test("that were put in a wrong place are not quoted, either", async () => {
+    await using setup = await newSetup();
+    for (const text of [`${SECRET} = 1`, `[server]\n${SECRET} = 1`, `[${SECRET}]`]) {
+      await writeFile(setup.config, `${text}\n`);
+      const { exitCode, stderr } = await dynip(["serve", "--debug", setup.config]);
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain("(a secret)");
+      expect(stderr).not.toContain(SECRET);
+    }
+    await writeFile(setup.config, "");
+    const { stderr } = await dynip(["serve", setup.config], { env: { DYNIP_SECRET_FILE: SECRET } });
+    expect(stderr).toContain('"(a secret)", which DYNIP_SECRET_FILE names: no such file');
+    expect(stderr).not.toContain(SECRET);
   });
 
   test("are in no message, not even with --debug", async () => {
@@ -346,7 +374,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
       await writeFile(setup.config, text.replaceAll(String(setup.port), String(port)));
       const { exitCode, stderr } = await ping(setup.config, {}, "-v");
       expect(exitCode).toBe(0);
-      expect(stderr).toContain("127.0.0.1 recorded nas at 127.0.0.1 (new or changed)\n");
+      expect(stderr).toContain("127.0.0.1 recorded nas at 127.0.0.1 (probably new or changed)\n");
       expect(JSON.parse(await lines())).toMatchObject({ event: "challenged", name: "nas" });
       expect(JSON.parse(await lines())).toMatchObject({ event: "accepted", name: "nas" });
       expect((await ping(setup.config, { env: { DYNIP_SECRET: OTHER } })).exitCode).toBe(6);
