@@ -2,11 +2,12 @@
  * Replaces a file whole or not at all: a reader, or a machine that loses power, finds the old file
  * or the new one and never a part of either.
  */
-import { type FileHandle, lstat, open, realpath, rename, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 import { errorCode } from "./errors.ts";
+import { type Files, realFiles } from "./files.ts";
 
 /**
  * Writes `chunks` to a temporary file in the same folder, syncs it, renames it over `path` and
@@ -21,11 +22,12 @@ export async function replaceFile(
   path: string,
   chunks: Iterable<string>,
   mode: number,
+  files: Files = realFiles,
 ): Promise<void> {
   const temporary = temporaryPath(path);
   // A temporary file that a killed process left, or a link somebody put there, is not written to.
-  await rm(temporary, { force: true });
-  const file = await open(temporary, "wx", 0o600);
+  await files.rm(temporary, { force: true });
+  const file = await files.open(temporary, "wx", 0o600);
   try {
     try {
       for (const chunk of chunks) await file.writeFile(chunk);
@@ -34,12 +36,12 @@ export async function replaceFile(
     } finally {
       await file.close();
     }
-    await renameOver(temporary, path);
+    await renameOver(temporary, path, files);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await files.rm(temporary, { force: true });
     throw error;
   }
-  await syncFolder(dirname(path));
+  await syncFolder(dirname(path), files);
 }
 
 /** What stands at a path cannot be replaced; the message says what it is. */
@@ -50,17 +52,20 @@ export class NotAFileError extends Error {}
  * @returns its path, and its permission bits unless it is still to be made
  * @throws NotAFileError when there is something else; the operating system's error
  */
-export async function findFile(path: string): Promise<{ target: string; mode?: number }> {
+export async function findFile(
+  path: string,
+  files: Files = realFiles,
+): Promise<{ target: string; mode?: number }> {
   let target: string;
   try {
-    target = await realpath(path);
+    target = await files.realpath(path);
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
-    const link = await lstat(path).catch(() => undefined);
+    const link = await files.lstat(path).catch(() => undefined);
     if (link) throw new NotAFileError("it is a symbolic link to nothing");
     return { target: path };
   }
-  const stats = await lstat(target);
+  const stats = await files.lstat(target);
   if (stats.isDirectory()) throw new NotAFileError("it is a folder");
   if (!stats.isFile()) throw new NotAFileError("it is not a regular file");
   return { target, mode: stats.mode & 0o777 };
@@ -75,10 +80,10 @@ export function temporaryPath(path: string): string {
  * Renames over `path`. Windows refuses that while another program has the file open, as a virus
  * scanner does for a moment; there it is tried again for about a second.
  */
-async function renameOver(temporary: string, path: string): Promise<void> {
+async function renameOver(temporary: string, path: string, files: Files): Promise<void> {
   for (let wait = 5; ; wait *= 2) {
     try {
-      return await rename(temporary, path);
+      return await files.rename(temporary, path);
     } catch (error) {
       const isBusy = ["EPERM", "EACCES", "EBUSY"].includes(errorCode(error) ?? "");
       if (process.platform !== "win32" || !isBusy || wait > 640) throw error;
@@ -88,11 +93,11 @@ async function renameOver(temporary: string, path: string): Promise<void> {
 }
 
 /** Makes a rename or a new file in `folder` durable. Windows has no such call, and needs none on NTFS. */
-export async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string, files: Files): Promise<void> {
   if (process.platform === "win32") return;
   let handle: FileHandle | undefined;
   try {
-    handle = await open(folder, "r");
+    handle = await files.open(folder, "r");
     await handle.sync();
   } finally {
     await handle?.close();

@@ -7,7 +7,6 @@
  * half a second later, or four times as long as the last one took, so that writing never takes
  * more than a fifth of the time. When it is durable, the journal is cut.
  */
-import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 
 import { findFile, replaceFile } from "./atomic-file.ts";
@@ -18,6 +17,7 @@ import {
   encodeHost,
 } from "./client-log-format.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
+import { type Files, realFiles } from "./files.ts";
 import { type Journal, type JournalLine, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -31,6 +31,7 @@ export interface ClientLogParts {
   /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   replace?: typeof replaceFile;
+  files?: Files;
 }
 
 /**
@@ -41,17 +42,13 @@ export interface ClientLogParts {
  *   it, or its folder cannot be written to; whatever is there stays as it is
  */
 export async function openClientLog(path: string, parts: ClientLogParts): Promise<ClientLog> {
+  const { files = realFiles } = parts;
   let lock: Lock | undefined;
   try {
-    const { target, mode } = await findFile(path);
+    const { target, mode } = await findFile(path, files);
     lock = await takeLock(`${target}.lock`, path);
-    if (!lock) {
-      throw cannotOpen(path, "another dynip server keeps it", {
-        hint: "stop that server, or give this one a client_log_path of its own",
-      });
-    }
-    const { hosts, carriedOver } = await readLog(target, path);
-    const { journal, lines } = await openJournal(`${target}.journal`);
+    const { hosts, carriedOver } = await readLog(target, path, files);
+    const { journal, lines } = await openJournal(`${target}.journal`, files);
     for (const line of lines) replay(line, hosts, path);
     return new ClientLog({
       path,
@@ -219,7 +216,7 @@ export class ClientLog {
     this.#dirty = false;
     // What the journal has is in `hosts` already, so that the snapshot will have it, too.
     await journal.rotate();
-    await this.#parts.replace(target, encodeClientLog(this.hosts), mode);
+    await this.#parts.replace(target, encodeClientLog(this.hosts), mode, this.#parts.files);
     await journal.dropOld();
     this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
   }
@@ -248,6 +245,7 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   now: () => performance.now(),
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
   replace: replaceFile,
+  files: realFiles,
 };
 
 const FAILING_HINT = "signed pings are not acknowledged until it works again; it is tried again";
@@ -269,24 +267,31 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: "change client_log_path to a folder that can be written to",
 };
 
-async function takeLock(lockPath: string, path: string): Promise<Lock | undefined> {
+async function takeLock(lockPath: string, path: string): Promise<Lock> {
   try {
-    return await acquireLock(lockPath);
+    const lock = await acquireLock(lockPath);
+    if (lock.isHeld) return lock;
+    const who = lock.pid === undefined ? "" : `, process ${lock.pid}`;
+    throw cannotOpen(path, `another dynip server keeps it${who}`, {
+      hint: "stop that server, or give this one a client_log_path of its own",
+    });
   } catch (error) {
-    if (error instanceof LockError) {
-      throw cannotOpen(path, `"${lockPath}" is not its lock: ${error.message}`, {
-        cause: error,
-        hint: "move that file away, or change client_log_path",
-      });
-    }
-    throw error;
+    if (!(error instanceof LockError)) throw error;
+    throw cannotOpen(path, `"${lockPath}" is not its lock: ${error.message}`, {
+      cause: error,
+      hint: "move that file away, or change client_log_path",
+    });
   }
 }
 
-async function readLog(target: string, path: string): Promise<ReturnType<typeof decodeClientLog>> {
+async function readLog(
+  target: string,
+  path: string,
+  files: Files,
+): Promise<ReturnType<typeof decodeClientLog>> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(target);
+    bytes = await files.readFile(target);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return { hosts: new Map(), carriedOver: 0 };
     throw error;

@@ -8,15 +8,17 @@
  * end; it was never acknowledged.
  */
 import { isUtf8 } from "node:buffer";
-import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
 import { syncFolder } from "./atomic-file.ts";
 import { errorCode } from "./errors.ts";
+import { type Files, realFiles } from "./files.ts";
 
 /** Appends to a journal. One call at a time is under way; the others wait their turn. */
 export class Journal {
   readonly #path: string;
+  readonly #files: Files;
   #file: FileHandle | undefined;
   /** How much of the file is whole lines, in bytes. */
   #length: number;
@@ -27,8 +29,9 @@ export class Journal {
   #turn: Promise<unknown> = Promise.resolve();
 
   /** For {@link openJournal} alone. */
-  constructor(path: string, length: number, isTorn: boolean) {
+  constructor(path: string, length: number, isTorn: boolean, files: Files) {
     this.#path = path;
+    this.#files = files;
     this.#length = length;
     this.#isTorn = isTorn;
   }
@@ -41,7 +44,7 @@ export class Journal {
     return this.#inTurn(async () => {
       try {
         const file = (this.#file ??= await this.#open());
-        if (!this.#isInFolder) await syncFolder(dirname(this.#path));
+        if (!this.#isInFolder) await syncFolder(dirname(this.#path), this.#files);
         this.#isInFolder = true;
         if (this.#isTorn) await file.truncate(this.#length);
         this.#isTorn = true;
@@ -67,13 +70,15 @@ export class Journal {
    */
   rotate(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#length === 0 || (await exists(oldPath(this.#path)))) return;
+      if (this.#length === 0 || (await this.#exists(oldPath(this.#path)))) return;
       if (this.#isTorn) {
         await (this.#file ??= await this.#open()).truncate(this.#length);
         this.#isTorn = false;
       }
       await this.#close(); // Windows renames no open file
-      if (await exists(this.#path)) await rename(this.#path, oldPath(this.#path));
+      if (await this.#exists(this.#path)) {
+        await this.#files.rename(this.#path, oldPath(this.#path));
+      }
       this.#length = 0;
       this.#isInFolder = false;
     });
@@ -81,7 +86,7 @@ export class Journal {
 
   /** Removes the old file: what is in it is in a durable snapshot. */
   dropOld(): Promise<void> {
-    return this.#inTurn(() => rm(oldPath(this.#path), { force: true }));
+    return this.#inTurn(() => this.#files.rm(oldPath(this.#path), { force: true }));
   }
 
   /** Removes all of the journal, and ends its use. */
@@ -89,8 +94,8 @@ export class Journal {
     return this.#inTurn(async () => {
       await this.#close();
       // The older first: left alone, it would be replayed over what the newer had changed.
-      await rm(oldPath(this.#path), { force: true });
-      await rm(this.#path, { force: true });
+      await this.#files.rm(oldPath(this.#path), { force: true });
+      await this.#files.rm(this.#path, { force: true });
     });
   }
 
@@ -107,12 +112,22 @@ export class Journal {
 
   async #open(): Promise<FileHandle> {
     // Not for appending: a torn append is written over, at its place.
-    if (await exists(this.#path)) return await open(this.#path, "r+");
-    const file = await open(this.#path, "wx+", 0o600);
+    if (await this.#exists(this.#path)) return await this.#files.open(this.#path, "r+");
+    const file = await this.#files.open(this.#path, "wx+", 0o600);
     // Whoever took the old one away has taken what was in it; the next snapshot has that.
     this.#length = 0;
     this.#isInFolder = false;
     return file;
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    try {
+      await this.#files.stat(path);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return false;
+      throw error;
+    }
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -136,10 +151,11 @@ export interface JournalLine {
  */
 export async function openJournal(
   path: string,
+  files: Files = realFiles,
 ): Promise<{ journal: Journal; lines: JournalLine[] }> {
-  const old = await readLines(oldPath(path));
-  const { lines, length, isTorn } = await readLines(path);
-  return { journal: new Journal(path, length, isTorn), lines: [...old.lines, ...lines] };
+  const old = await readLines(oldPath(path), files);
+  const { lines, length, isTorn } = await readLines(path, files);
+  return { journal: new Journal(path, length, isTorn, files), lines: [...old.lines, ...lines] };
 }
 
 function oldPath(path: string): string {
@@ -148,10 +164,11 @@ function oldPath(path: string): string {
 
 async function readLines(
   path: string,
+  files: Files,
 ): Promise<{ lines: JournalLine[]; length: number; isTorn: boolean }> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await files.readFile(path);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return { lines: [], length: 0, isTorn: false };
     throw error;
@@ -163,14 +180,4 @@ async function readLines(
   const texts = length === 0 ? [] : whole.slice(0, -1).split("\n");
   const lines = texts.map((text, index) => ({ text, where: `"${path}", line ${index + 1}` }));
   return { lines, length, isTorn: length < bytes.length };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
-    throw error;
-  }
 }

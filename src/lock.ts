@@ -5,7 +5,7 @@
  * every system that Bun runs on. It ends with its process, however that ends: what a killed server
  * leaves behind is in nobody's way.
  */
-import { open, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat } from "node:fs/promises";
 
 import { Database, SQLiteError } from "bun:sqlite";
 
@@ -14,25 +14,34 @@ export class LockError extends Error {}
 
 /** A lock that is held. */
 export interface Lock {
+  readonly isHeld: true;
   /** Gives the lock up and removes its file. */
   release(): Promise<void>;
 }
 
+/** A lock that another process holds. */
+export interface Refusal {
+  readonly isHeld: false;
+  /** The other process, if it has said so already. */
+  readonly pid: number | undefined;
+}
+
 /**
  * Locks the file at `path`, which is made for that and holds nothing else.
- * @returns undefined when another process holds the lock
+ * @returns the lock, or who holds it
  * @throws the operating system's error when the file cannot be made; LockError
  */
-export async function acquireLock(path: string): Promise<Lock | undefined> {
+export async function acquireLock(path: string): Promise<Lock | Refusal> {
   for (;;) {
     await (await open(path, "a", 0o600)).close();
+    await removeIfBlank(path);
     const before = await inode(path);
     const database = lockDatabase(path);
-    if (database === undefined) return undefined;
+    if (database === undefined) return { isHeld: false, pid: await readHolder(path) };
     // The holder before may have removed its file since: a lock on that keeps nobody out.
     if (before !== undefined && before === (await inode(path))) {
       held.add(database);
-      return { release: () => release(path, database) };
+      return { isHeld: true, release: () => release(path, database) };
     }
     database.close();
   }
@@ -46,7 +55,8 @@ function lockDatabase(path: string): Database | undefined {
   try {
     database = new Database(path);
     database.run("PRAGMA journal_mode = MEMORY"); // no second file beside it
-    database.run("BEGIN EXCLUSIVE");
+    database.run("PRAGMA locking_mode = EXCLUSIVE"); // held from the first write on
+    database.run(`PRAGMA user_version = ${process.pid}`);
     return database;
   } catch (error) {
     database?.close();
@@ -62,6 +72,19 @@ async function release(path: string, database: Database): Promise<void> {
   held.delete(database);
   database.close();
   if (process.platform === "win32") await rm(path, { force: true }).catch(() => {});
+}
+
+/** A power cut may leave the file with its length and without its content, which is no database. */
+async function removeIfBlank(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  if (bytes.length > 0 && bytes.every((byte) => byte === 0)) await rm(path, { force: true });
+}
+
+/** The process that {@link lockDatabase} wrote into the file: SQLite's file format, 1.3.13. */
+async function readHolder(path: string): Promise<number | undefined> {
+  const header = await readFile(path).catch(() => undefined);
+  const pid = header && header.length >= 64 ? header.readInt32BE(60) : 0;
+  return pid > 0 ? pid : undefined;
 }
 
 /** What tells a file from another that took its name; undefined when there is none. */

@@ -7,11 +7,14 @@
  * - A handler that throws is reported to `error`; one that returns a rejected promise ends the
  *   process, so {@link DatagramHandler} is synchronous.
  * - The `hostname` "::" takes IPv4 as well, from senders like `::ffff:192.0.2.1`.
+ * - It receives until its queue is empty, and nothing else happens until then: see
+ *   {@link starvationOfLoop}.
  * - `send` may throw the error of an earlier datagram, to whomever that was, and then has not sent
  *   this one: it is sent again.
  */
 import { canonicalAddress, familyOf } from "./address.ts";
 import { errorCode } from "./errors.ts";
+import { raiseReceiveBuffer } from "./receive-buffer.ts";
 
 /**
  * Takes one datagram; must not throw and must not wait.
@@ -42,6 +45,8 @@ export interface BoundSocket {
   /** The address it is bound to: "::" takes every IPv6 and IPv4 address, "0.0.0.0" every IPv4. */
   readonly address: string;
   readonly port: number;
+  /** How many bytes of datagrams may wait; undefined where the system does not say. */
+  readonly receiveBuffer?: number | undefined;
   /**
    * Hands a datagram to the system; what it does not take is lost, as on any network.
    * @param peer as a {@link DatagramHandler} got it
@@ -62,7 +67,8 @@ export interface ConnectedSocket {
 }
 
 /**
- * Binds a socket.
+ * Binds a socket. Under a flood it is closed and bound again for a few milliseconds now and then,
+ * so that the rest of the program goes on; what is sent meanwhile is sent afterwards.
  * @throws the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL
  */
 export async function bind({
@@ -71,28 +77,69 @@ export async function bind({
   onDatagram,
   onError,
 }: BindOptions): Promise<BoundSocket> {
-  const listen = (hostname: string) =>
+  const isStarving = starvationOfLoop();
+  const listen = (hostname: string, onPort = port) =>
     Bun.udpSocket({
       hostname,
-      port,
+      port: onPort,
       socket: {
-        data: (_socket, datagram, senderPort, sender) =>
-          onDatagram(datagram, canonicalAddress(sender) ?? sender, senderPort, sender),
+        data(_socket, datagram, senderPort, sender) {
+          onDatagram(datagram, canonicalAddress(sender) ?? sender, senderPort, sender);
+          if (socket && isStarving()) pause();
+        },
         error: (...args: unknown[]) => onError(args.at(-1) as Error),
       },
     });
-  const socket = await (address === "*" ? listenEverywhere(listen) : listen(address));
-  return {
+  let isClosed = false;
+  const unsent: (() => void)[] = [];
+  let socket: Awaited<ReturnType<typeof listen>> | undefined;
+  socket = await (address === "*" ? listenEverywhere(listen) : listen(address));
+  const bound = {
     address: socket.address.address,
     port: socket.port,
-    send(datagram, peerPort, peer) {
-      try {
-        sendPersistently(() => socket.send(datagram, peerPort, peer));
-      } catch (error) {
-        onError(error as Error);
-      }
+    receiveBuffer: raiseReceiveBuffer(fdOf(socket)),
+  };
+
+  function pause(): void {
+    socket?.close();
+    socket = undefined;
+    setTimeout(resume, PAUSE_MS);
+  }
+
+  async function resume(): Promise<void> {
+    if (isClosed) return;
+    try {
+      socket = await listen(bound.address, bound.port);
+      raiseReceiveBuffer(fdOf(socket));
+      for (const send of unsent.splice(0)) send();
+    } catch (error) {
+      onError(error as Error);
+      setTimeout(resume, PAUSE_MS);
+    }
+    if (isClosed) socket?.close();
+  }
+
+  function send(datagram: Uint8Array, peerPort: number, peer: string): void {
+    if (socket === undefined) {
+      if (!isClosed) unsent.push(() => send(datagram, peerPort, peer));
+      return;
+    }
+    const open = socket;
+    try {
+      sendPersistently(() => open.send(datagram, peerPort, peer));
+    } catch (error) {
+      onError(error as Error);
+    }
+  }
+
+  return {
+    ...bound,
+    send,
+    close() {
+      isClosed = true;
+      socket?.close();
+      socket = undefined;
     },
-    close: () => socket.close(),
   };
 }
 
@@ -117,6 +164,34 @@ export async function connect(
   return {
     send: (datagram) => sendPersistently(() => socket.send(datagram)),
     close: () => socket.close(),
+  };
+}
+
+/** The socket's file descriptor, which Bun has and does not document. */
+function fdOf(socket: object): number {
+  return (socket as { fd?: number }).fd ?? -1;
+}
+
+/** How long the event loop may stand still, and for how long it is then given all the time. */
+const STARVING_MS = 50;
+const PAUSE_MS = 5;
+
+/**
+ * Tells, asked at each datagram, whether the event loop has stood still for too long: Bun receives
+ * until the queue is empty, and while datagrams come faster than they are handled no timer fires, no
+ * signal is handled and no file is written.
+ */
+function starvationOfLoop(): () => boolean {
+  let since: number | undefined;
+  let countdown = 0;
+  return () => {
+    if (--countdown > 0) return false;
+    countdown = 16; // the clock costs something, too
+    const now = performance.now();
+    if (since !== undefined) return now - since > STARVING_MS;
+    since = now;
+    setImmediate(() => (since = undefined)); // as soon as the loop turns
+    return false;
   };
 }
 

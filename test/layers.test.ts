@@ -10,7 +10,14 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
     values: ["commands/main.ts", "commands/init.ts", "commands/serve.ts", "commands/ping.ts"],
   },
   "client-log.ts": {
-    values: ["atomic-file.ts", "client-log-format.ts", "errors.ts", "journal.ts", "lock.ts"],
+    values: [
+      "atomic-file.ts",
+      "client-log-format.ts",
+      "errors.ts",
+      "files.ts",
+      "journal.ts",
+      "lock.ts",
+    ],
     types: ["log.ts", "registry.ts"],
   },
   "client-log-format.ts": { values: ["address.ts", "protocol.ts"], types: ["registry.ts"] },
@@ -18,17 +25,20 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   "config-file.ts": { values: ["config.ts", "errors.ts"] },
   "cookie.ts": { values: [] },
   "duration.ts": { values: [] },
-  "journal.ts": { values: ["atomic-file.ts", "errors.ts"] },
+  "files.ts": { values: [] },
+  "journal.ts": { values: ["atomic-file.ts", "errors.ts", "files.ts"] },
   "registry.ts": { values: ["address.ts"] },
   "server.ts": {
     values: ["address.ts", "protocol.ts"],
     types: ["client-log.ts", "cookie.ts", "log.ts", "registry.ts", "udp.ts"],
   },
   "client.ts": { values: ["address.ts", "errors.ts", "protocol.ts"], types: ["udp.ts"] },
-  "udp.ts": { values: ["address.ts", "errors.ts"] },
+  "receive-buffer.ts": { values: [] },
+  "udp.ts": { values: ["address.ts", "errors.ts", "receive-buffer.ts"] },
   "address.ts": { values: [] },
-  "atomic-file.ts": { values: ["errors.ts"] },
+  "atomic-file.ts": { values: ["errors.ts", "files.ts"] },
   "errors.ts": { values: [] },
+  "keyring.ts": { values: ["protocol.ts"] },
   "lock.ts": { values: [] },
   "log.ts": { values: [] },
   "old-conf.ts": { values: [] },
@@ -51,6 +61,7 @@ const PACKAGES: Record<string, (file: string) => boolean> = {
   citty: (file) => file === "commands/main.ts",
   "consola/core": (file) => file === "log.ts",
   "smol-toml": (file) => file === "config.ts",
+  "bun:ffi": (file) => file === "receive-buffer.ts",
   "bun:sqlite": (file) => file === "lock.ts",
 };
 
@@ -61,6 +72,7 @@ const PURE: Record<string, string[]> = {
   "config.ts": ["node:net", "smol-toml"], // isIP alone
   "cookie.ts": [],
   "duration.ts": [],
+  "keyring.ts": [],
   "old-conf.ts": [],
   "protocol.ts": ["node:buffer", "node:crypto"], // isUtf8 and timingSafeEqual alone
   "registry.ts": [],

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 
-import { acquireLock } from "../src/lock.ts";
+import { acquireLock, type Lock } from "../src/lock.ts";
 import { temporaryFolder } from "./temporary.ts";
 
 /** A process that takes the lock, says so and waits until it is killed. */
@@ -10,10 +10,11 @@ function holder(path: string) {
   const lockModule = JSON.stringify(Bun.pathToFileURL(`${import.meta.dir}/../src/lock.ts`).href);
   const script = `
     import { acquireLock } from ${lockModule};
-    console.log((await acquireLock(${JSON.stringify(path)})) ? "held" : "refused");
+    console.log((await acquireLock(${JSON.stringify(path)})).isHeld ? "held" : "refused");
     setInterval(() => {}, 1000);`;
   const process_ = Bun.spawn([process.execPath, "-e", script], { stdin: "ignore" });
   return {
+    pid: process_.pid,
     async answer(): Promise<string> {
       for await (const chunk of process_.stdout) return new TextDecoder().decode(chunk).trim();
       return "nothing";
@@ -25,18 +26,21 @@ function holder(path: string) {
   };
 }
 
+async function held(path: string): Promise<Lock> {
+  const lock = await acquireLock(path);
+  if (!lock.isHeld) throw new Error("the lock is held by another");
+  return lock;
+}
+
 test("a lock is held until it is released, and then its file is gone", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("log.lock");
-  const lock = await acquireLock(path);
-  expect(lock).toBeDefined();
-  expect(await acquireLock(path)).toBeUndefined();
+  const lock = await held(path);
+  expect(await acquireLock(path)).toEqual({ isHeld: false, pid: process.pid });
   expect(await readdir(folder.path)).toEqual(["log.lock"]);
-  await lock!.release();
+  await lock.release();
   expect(existsSync(path)).toBe(false);
-  const again = await acquireLock(path);
-  expect(again).toBeDefined();
-  await again!.release();
+  await (await held(path)).release();
   expect(await readdir(folder.path)).toEqual([]);
 });
 
@@ -46,14 +50,13 @@ test("another process keeps us out while it lives, and not when it was killed", 
   {
     await using other = holder(path);
     expect(await other.answer()).toBe("held");
-    expect(await acquireLock(path)).toBeUndefined();
+    expect(await acquireLock(path)).toEqual({ isHeld: false, pid: other.pid });
   }
   expect(existsSync(path)).toBe(true); // left behind
-  const lock = await acquireLock(path);
-  expect(lock).toBeDefined();
+  const lock = await held(path);
   await using other = holder(path);
   expect(await other.answer()).toBe("refused");
-  await lock!.release();
+  await lock.release();
 });
 
 test("of many that want a lock at once, one has it", async () => {
@@ -61,9 +64,18 @@ test("of many that want a lock at once, one has it", async () => {
   const path = folder.file("log.lock");
   for (let round = 0; round < 20; round++) {
     const locks = await Promise.all(Array.from({ length: 5 }, () => acquireLock(path)));
-    const held = locks.filter((lock) => lock !== undefined);
+    const held = locks.filter((lock) => lock.isHeld);
     expect(held).toHaveLength(1);
     await held[0]!.release();
+  }
+});
+
+test("a file that a power cut left blank is no obstacle", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log.lock");
+  for (const left of [Buffer.alloc(0), Buffer.alloc(4096)]) {
+    await writeFile(path, left);
+    await (await held(path)).release();
   }
 });
 

@@ -458,7 +458,12 @@ describe("the loop itself", () => {
 
   test("is stopped by a signal that came before the socket was bound, too", async () => {
     let closed = false;
-    const socket = { address: "::", port: 1, send() {}, close: () => (closed = true) };
+    const socket = {
+      address: "::",
+      port: 1,
+      send() {},
+      close: () => (closed = true),
+    };
     await listenLoop({ ...parts, bind: async () => socket, signal: AbortSignal.abort() });
     expect(closed).toBe(true);
   });

@@ -6,7 +6,9 @@ import type { ServerConfig } from "../config.ts";
 import { Cookies } from "../cookie.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
 import { createLog } from "../log.ts";
-import { deriveKey, KEY_BYTES } from "../protocol.ts";
+import { keyring } from "../keyring.ts";
+import { KEY_BYTES } from "../protocol.ts";
+import { WANTED_BYTES } from "../receive-buffer.ts";
 import { Registry } from "../registry.ts";
 import { findSecret, warnIfReadable } from "../secrets.ts";
 import { type Counters, listenLoop } from "../server.ts";
@@ -46,6 +48,12 @@ export default defineSubcommand({
       counters = await listenLoop({
         async bind(handlers) {
           const socket = await bindTo(server, handlers);
+          if (socket.receiveBuffer !== undefined && socket.receiveBuffer < WANTED_BYTES) {
+            log.info(
+              `the receive buffer is ${socket.receiveBuffer} bytes, not the ${WANTED_BYTES} asked for`,
+              `sysctl -w net.core.rmem_max=${WANTED_BYTES} allows them; a flood fills it sooner`,
+            );
+          }
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
           return socket;
@@ -53,7 +61,7 @@ export default defineSubcommand({
         registry: new Registry(clientLog.hosts, server.max_clients),
         clientLog,
         signing: secret && {
-          keyOf: (name) => deriveKey(secret, name, server.generations.get(name) ?? 1),
+          keyOf: keyring(secret, server.generations),
           cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
         },
         allowPlain: !secret || server.allow_plain,

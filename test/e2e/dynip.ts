@@ -33,8 +33,12 @@ export interface RunResult {
 }
 
 /** Runs `dynip` with these arguments to its end. */
-export async function dynip(args: string[], options: RunOptions = {}): Promise<RunResult> {
-  const child = spawn(args, options, DEADLINE_MS);
+export async function dynip(
+  args: string[],
+  options: RunOptions = {},
+  deadline: number = DEADLINE_MS,
+): Promise<RunResult> {
+  const child = spawn(args, options, deadline);
   const [exitCode, stdout, stderr] = await Promise.all([
     child.exited,
     child.stdout.text(),

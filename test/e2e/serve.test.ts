@@ -249,7 +249,9 @@ describe("a log that it cannot keep is exit code 2", () => {
       await writeFile(other, `[server]\nserver_port = ${await freePort()}\n`);
       const { exitCode, stderr } = await dynip(["serve", other]);
       expect(exitCode).toBe(2);
-      expect(stderr).toContain("another dynip server keeps it\nhint: stop that server");
+      expect(stderr).toContain(
+        `another dynip server keeps it, process ${server.pid}\nhint: stop that server`,
+      );
       await server.stop("SIGKILL");
     }
     await using server = await serve([setup.config]);

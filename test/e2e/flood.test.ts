@@ -1,0 +1,124 @@
+/**
+ * What a flood from one process does to the compiled server: its clients are acknowledged, its loop
+ * turns, its memory stays, and it ends when it is told to. No time is asserted but the promises of
+ * the protocol and of the operator's patience.
+ */
+import { describe, expect, test } from "bun:test";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+
+import { encodeKey } from "../../src/protocol.ts";
+import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+
+const FLOOD = `${import.meta.dir}/../flood.ts`;
+const SECRET = encodeKey(new Uint8Array(32).fill(7));
+
+/** A flood that ends by itself, or with its scope. */
+function flood(kind: string, port: number, seconds: number) {
+  const child = Bun.spawn([process.execPath, FLOOD, kind, String(port), String(seconds)], {
+    stdout: "pipe",
+    timeout: (seconds + 10) * 1000,
+  });
+  return {
+    /** Datagrams a second, when it is over. */
+    rate: async (): Promise<number> => Number(await child.stdout.text()),
+    isOver: child.exited,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+async function newSignedSetup(server = "") {
+  const setup = await newSetup({ server, client: 'client_name = "nas"' });
+  const text = await readFile(setup.config, "utf8");
+  await writeFile(setup.config, `secret = "${SECRET}"\n${text}`);
+  await chmod(setup.config, 0o600);
+  return setup;
+}
+
+/** Resident memory in MB; Linux alone says. */
+async function memoryOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
+}
+
+describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
+  test.each([
+    ["junk", ""],
+    ["forged", ""],
+    ["plain", ""],
+    ["plain", "allow_plain = true"],
+  ])(
+    "%s datagrams (%s), an honest client is acknowledged, and SIGTERM ends the server",
+    async (kind, server) => {
+      await using setup = await newSignedSetup(server);
+      await using running = await serve([setup.config]);
+      await using noise = flood(kind, running.port, 90);
+      await Bun.sleep(1000);
+      const before = process.platform === "linux" ? await memoryOf(running.pid) : 0;
+      // Within its schedule: for a client that is challenged first, and one that is known.
+      for (let round = 0; round < 2; round++) {
+        const { exitCode, stderr } = await dynip(["ping", setup.config], {}, 45_000);
+        expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      }
+      if (process.platform === "linux") {
+        expect((await memoryOf(running.pid)) - before).toBeLessThan(30);
+      }
+      const told = performance.now();
+      const { exitCode } = await running.stop("SIGTERM");
+      expect(exitCode).toBe(0);
+      expect(performance.now() - told).toBeLessThan(2000);
+      expect(Object.keys(await setup.readLog())).toContain("nas");
+      expect(noise.isRunning()).toBe(true); // it was there all the time
+    },
+    100_000,
+  );
+
+  test("and when it is over the server is as quick as before", async () => {
+    await using setup = await newSignedSetup();
+    await using running = await serve([setup.config]);
+    {
+      await using noise = flood("forged", running.port, 2);
+      expect(await noise.rate()).toBeGreaterThan(10_000); // it was a flood
+      await noise.isOver;
+    }
+    // One round trip, without a retransmission: a datagram that was sent again would take 500 ms.
+    expect((await dynip(["ping", setup.config])).exitCode).toBe(0);
+    expect((await dynip(["ping", "--timeout", "0.4", setup.config])).exitCode).toBe(0);
+    const { stderr } = await running.stop();
+    expect(stderr).toContain("2 pings accepted");
+  }, 30_000);
+});
+
+test.skipIf(!HAS_SIGNALS)(
+  "the event loop never stands still for more than 250 ms",
+  async () => {
+    // The adapter alone, in a process of its own: what a handler of 5 µs leaves of the time.
+    const udp = JSON.stringify(Bun.pathToFileURL(`${import.meta.dir}/../../src/udp.ts`).href);
+    const script = `
+      import { bind } from ${udp};
+      const socket = await bind({ address: "127.0.0.1", port: 0, onError() {}, onDatagram() {
+        const end = performance.now() + 0.005;
+        while (performance.now() < end);
+      } });
+      console.log(socket.port);
+      let last = performance.now(), longest = 0;
+      setInterval(() => {
+        const now = performance.now();
+        longest = Math.max(longest, now - last);
+        last = now;
+      }, 10);
+      setTimeout(() => { console.log(longest); process.exit(); }, 4000);`;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", timeout: 20_000 });
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const port = Number((await reader.read()).value);
+    await using noise = flood("junk", port, 3);
+    const longest = Number((await reader.read()).value);
+    expect(await noise.rate()).toBeGreaterThan(10_000);
+    expect(longest).toBeLessThan(250);
+    expect(await child.exited).toBe(0);
+  },
+  30_000,
+);
