@@ -121,6 +121,8 @@ function decodeOldHost(value: readonly unknown[]): Host {
   const [, date, clock, fraction = ""] = parts;
   decodeTime(`${date}T${clock}Z`, "the time");
   const seen = Date.parse(`${date}T${clock}.${fraction.padEnd(3, "0").slice(0, 3)}`);
+  // A local time at the very ends of the calendar may be none that can be written as UTC.
+  decodeTime(new Date(seen).toISOString(), "the time");
   return { ipv4: { address: decodeAddress(address, "ipv4"), since: seen, lastSeen: seen } };
 }
 
@@ -132,21 +134,36 @@ function decodeAddress(value: unknown, family: Family): string {
   const address = typeof value === "string" ? canonicalAddress(value) : undefined;
   if (address === undefined || familyOf(address) !== family) {
     const wanted = family === "ipv4" ? "an IPv4 address" : "an IPv6 address";
-    throw new ClientLogFormatError(`its address is ${JSON.stringify(value)}, must be ${wanted}`);
+    throw new ClientLogFormatError(`its address is ${show(value)}, must be ${wanted}`);
   }
   return address;
 }
 
 function decodeTime(value: unknown, key: string): number {
-  const seconds = String(value).slice(0, "2026-11-22T13:01:02".length);
-  const time = typeof value === "string" && TIME.test(value) ? Date.parse(value) : Number.NaN;
-  // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
-  const isDate = !Number.isNaN(time) && new Date(time).toISOString().startsWith(seconds);
-  if (!isDate) {
-    const is = JSON.stringify(value) ?? "missing";
-    throw new ClientLogFormatError(`${key} is ${is}, must be a time like 2026-11-22T13:01:02.123Z`);
+  const time = typeof value === "string" ? parseTime(value) : undefined;
+  if (time === undefined) {
+    throw new ClientLogFormatError(
+      `${key} is ${show(value)}, must be a time like 2026-11-22T13:01:02.123Z`,
+    );
   }
   return time;
+}
+
+function parseTime(text: string): number | undefined {
+  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
+  const seconds = text.slice(0, "2026-11-22T13:01:02".length);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(seconds) ? time : undefined;
+}
+
+/** A value of the log as a message shows it: what it holds may be as deep as its writer liked. */
+function show(value: unknown): string {
+  if (value === undefined) return "missing";
+  return typeof value === "object" && value !== null
+    ? Array.isArray(value)
+      ? "a list"
+      : "an object"
+    : JSON.stringify(value);
 }
 
 function decodeStoredCounter(value: unknown): number {
@@ -154,7 +171,7 @@ function decodeStoredCounter(value: unknown): number {
   const counter = isCounter ? decodeCounter(value) : Number.NaN;
   if (!Number.isSafeInteger(counter)) {
     throw new ClientLogFormatError(
-      `its counter is ${JSON.stringify(value)}, must be 16 hexadecimal digits of at most 2^53 - 1`,
+      `its counter is ${show(value)}, must be 16 hexadecimal digits of at most 2^53 - 1`,
     );
   }
   return counter;

@@ -115,7 +115,7 @@ export function isOldConf(text: string): boolean {
 }
 
 /** The sections of a DynIP 0.1e configuration file (`example.conf`). */
-const OLD_CONF = /^\s*\[DynIP:(Server|Client)\]/m;
+const OLD_CONF = /^[ \t]*\[DynIP:(Server|Client)\]/m;
 
 /** A value that is wrong: what it must be. Thrown by a {@link Reader}. */
 class Must extends Error {

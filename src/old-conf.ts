@@ -33,8 +33,9 @@ export function parseOldConf(text: string): OldConf {
       }
       continue;
     }
-    const [, key = "", value = ""] = /^([^=:]+?)\s*[=:]\s*(.*)$/.exec(line) ?? [];
-    const name = key.toLowerCase(); // as ConfigParser does
+    const separator = line.search(/[=:]/);
+    const name = line.slice(0, Math.max(0, separator)).trim().toLowerCase(); // as ConfigParser does
+    const value = line.slice(separator + 1).trim();
     if (section === undefined || !KEYS[section].includes(name)) {
       throw new OldConfError(`line ${index + 1}: not a setting of DynIP 0.1e`);
     }

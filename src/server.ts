@@ -182,9 +182,8 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
   }
 
   function reply(message: Reply, key: Uint8Array, { address, port, peer }: Peer): void {
-    // A reply to everybody, to nobody or to itself is what a forged source is after.
-    const isSelf = port === socket.port && [socket.address, "127.0.0.1", "::1"].includes(address);
-    if (port === 0 || isSelf || !isUnicast(address)) return;
+    // A reply to everybody or to nobody is what a forged source is after.
+    if (port === 0 || !isUnicast(address)) return;
     socket.send(encodeReply(message, key), port, peer);
   }
 

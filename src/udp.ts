@@ -12,6 +12,8 @@
  * - `send` may throw the error of an earlier datagram, to whomever that was, and then has not sent
  *   this one: it is sent again.
  */
+import { networkInterfaces } from "node:os";
+
 import { canonicalAddress, familyOf } from "./address.ts";
 import { errorCode } from "./errors.ts";
 import { raiseReceiveBuffer } from "./receive-buffer.ts";
@@ -48,7 +50,8 @@ export interface BoundSocket {
   /** How many bytes of datagrams may wait; undefined where the system does not say. */
   readonly receiveBuffer?: number | undefined;
   /**
-   * Hands a datagram to the system; what it does not take is lost, as on any network.
+   * Hands a datagram to the system; what it does not take is lost, as on any network, and so is
+   * one to this very socket, which a forged source may ask for.
    * @param peer as a {@link DatagramHandler} got it
    */
   send(datagram: Uint8Array, port: number, peer: string): void;
@@ -124,6 +127,7 @@ export async function bind({
       if (!isClosed) unsent.push(() => send(datagram, peerPort, peer));
       return;
     }
+    if (peerPort === bound.port && isOfThisMachine(canonicalAddress(peer) ?? peer)) return;
     const open = socket;
     try {
       sendPersistently(() => open.send(datagram, peerPort, peer));
@@ -165,6 +169,14 @@ export async function connect(
     send: (datagram) => sendPersistently(() => socket.send(datagram)),
     close: () => socket.close(),
   };
+}
+
+/** Whether an address is this machine's. Asked for each time: addresses come and go. */
+function isOfThisMachine(address: string): boolean {
+  if (address.startsWith("127.")) return true;
+  return Object.values(networkInterfaces()).some((interfaces) =>
+    interfaces?.some((own) => canonicalAddress(own.address) === address),
+  );
 }
 
 /** The socket's file descriptor, which Bun has and does not document. */

@@ -372,8 +372,6 @@ describe("signed pings", () => {
     ["multicast", "224.0.0.1", 40_000],
     ["IPv6 multicast", "ff02::1", 40_000],
     ["the unspecified address", "0.0.0.0", 40_000],
-    ["the server itself", "127.0.0.1", 28_630],
-    ["the server itself, by IPv6", "::1", 28_630],
   ])("from %s are not answered", async (_what, address, port) => {
     const server = await startServer({ isSigning: true });
     expect(server.ping({}, address, port)).toBeUndefined();

@@ -43,6 +43,18 @@ onIPv6("* takes IPv4 and IPv6 on one port, and IPv4 senders are IPv4", async () 
   ]);
 });
 
+test("a socket answers its peers, and never itself", async () => {
+  await using peer = await receiver();
+  const { socket, received } = await listen("127.0.0.1");
+  for (const own of ["127.0.0.1", "127.0.0.2", "::ffff:127.0.0.1"]) {
+    socket.send(Buffer.from("to itself"), socket.port, own);
+  }
+  socket.send(Buffer.from("to a peer"), peer.port, "127.0.0.1");
+  expect((await peer.next()).toString()).toBe("to a peer");
+  await Bun.sleep(20);
+  expect(received).toEqual([]);
+});
+
 describe("where the system has no IPv6", () => {
   test.each(["EAFNOSUPPORT", "EADDRNOTAVAIL"])("(%s) * takes IPv4", async (code) => {
     const original = Bun.udpSocket;

@@ -1,0 +1,161 @@
+/**
+ * dynip/1 as a stranger speaks it: datagrams put together from the text of the specification, not by
+ * the program's own encoder, so that they can be wrong in any way.
+ */
+import { createHmac } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+
+const SECRET_BYTES = Buffer.alloc(32, 7);
+/** The servers' secret, as a configuration holds it. */
+export const SECRET = SECRET_BYTES.toString("base64url");
+
+export const NO_COOKIE = "0".repeat(32);
+
+/** Microseconds since 1970. */
+export const microseconds = (): number => Date.now() * 1000;
+
+/** A counter's 16 digits. */
+export const digits = (counter: number): string => counter.toString(16).padStart(16, "0");
+
+export function keyOf(name: string, generation = 1): Buffer {
+  return createHmac("sha256", SECRET_BYTES).update(`dynip/1 key\n${generation}\n${name}`).digest();
+}
+
+/** Any text with its MAC behind it. */
+export function sign(text: string, key: Buffer): string {
+  return text + createHmac("sha256", key).update(text).digest("hex").slice(0, 32);
+}
+
+export interface PingParts {
+  name: string;
+  counter?: string;
+  nonce?: string;
+  cookie?: string;
+}
+
+let nonces = 0;
+let barriers = 0;
+
+/** A ping with a right MAC; by default of this moment, without a cookie. */
+export function signedPing({
+  name,
+  counter = digits(microseconds()),
+  nonce = digits(++nonces),
+  cookie = NO_COOKIE,
+}: PingParts): string {
+  return sign(`dynip/1 P ${counter} ${nonce} ${cookie} ${name} `, keyOf(name));
+}
+
+export interface WireReply {
+  type: string;
+  counter: string;
+  nonce: string;
+  value: string;
+}
+
+/** A reply's parts; throws for what is none, or was signed with another key. */
+export function readReply(datagram: string, name: string): WireReply {
+  const parts = /^dynip\/1 ([AC]) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32}) [0-9a-f]{32}$/.exec(
+    datagram,
+  );
+  if (!parts || sign(datagram.slice(0, -32), keyOf(name)) !== datagram) {
+    throw new Error(`no reply to ${name}: ${datagram}`);
+  }
+  const [, type, counter, nonce, value] = parts;
+  return { type: type!, counter: counter!, nonce: nonce!, value: value! };
+}
+
+/** A socket that sends to one server from one port, and keeps what it receives. */
+export interface Peer {
+  send(datagram: string | Uint8Array): Promise<void>;
+  /** Sends a ping, once, and resolves to its reply; rejects when there is none in 3 seconds. */
+  ask(ping: PingParts): Promise<WireReply>;
+  /**
+   * Resolves when a server that has a secret has handled all that was sent: it answers in turn. It
+   * challenges a `barrier-…`, which is asked again when a busy machine has lost it.
+   */
+  handled(): Promise<void>;
+  /** Asks for a challenge and meets it; resolves to the acknowledgement. */
+  exchange(name: string): Promise<WireReply>;
+  /** The replies to these nonces, in any order; rejects when one is missing after 3 seconds. */
+  replies(name: string, ...nonces: string[]): Promise<WireReply[]>;
+  /** What it has received and nobody asked for, once all that was sent to it before is there. */
+  rest(): Promise<string[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function openPeer(port: number, address = "127.0.0.1"): Promise<Peer> {
+  const isIPv6 = address.includes(":");
+  const socket = createSocket(isIPv6 ? "udp6" : "udp4");
+  const server = isIPv6 ? "::1" : "127.0.0.1";
+  const received: string[] = [];
+  socket.on("message", (datagram) => received.push(datagram.toString("latin1")));
+  socket.on("error", () => {});
+  socket.bind(0, address);
+  await once(socket, "listening");
+
+  /** Takes what passes out of what was received, as soon as it is there. */
+  const take = async (
+    what: string,
+    passes: (datagram: string) => boolean,
+    milliseconds = 3000,
+  ): Promise<string> => {
+    const deadline = Date.now() + milliseconds;
+    for (;;) {
+      const index = received.findIndex(passes);
+      if (index !== -1) return received.splice(index, 1)[0]!;
+      if (Date.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${what}`);
+      await Bun.sleep(1);
+    }
+  };
+  const sendTo = (datagram: string | Uint8Array, to: number, host: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const bytes = typeof datagram === "string" ? Buffer.from(datagram) : datagram;
+      socket.send(bytes, to, host, (error) => (error ? reject(error) : resolve()));
+    });
+  const peer: Peer = {
+    send: (datagram) => sendTo(datagram, port, server),
+    async replies(name, ...wanted) {
+      const replies: WireReply[] = [];
+      for (const nonce of wanted) {
+        const datagram = await take(`a reply to ${name}`, (text) => text.slice(27, 43) === nonce);
+        replies.push(readReply(datagram, name));
+      }
+      return replies;
+    },
+    async ask(parts) {
+      const nonce = parts.nonce ?? digits(++nonces);
+      await peer.send(signedPing({ ...parts, nonce }));
+      return (await peer.replies(parts.name, nonce))[0]!;
+    },
+    async handled() {
+      for (let attempt = 1; ; attempt++) {
+        const nonce = digits(++nonces);
+        await peer.send(signedPing({ name: `barrier-${++barriers}`, nonce }));
+        try {
+          await take("a challenge", (text) => text.slice(27, 43) === nonce, 600);
+          return;
+        } catch (error) {
+          if (attempt === 5) throw error;
+        }
+      }
+    },
+    async exchange(name) {
+      const { type, counter, value } = await peer.ask({ name });
+      if (type !== "C") throw new Error(`${name} got ${type}, not a challenge`);
+      return await peer.ask({ name, counter, cookie: value });
+    },
+    async rest() {
+      // Datagrams are delivered in order: when this one is here, so is what came before.
+      const mark = `mark ${digits(++nonces)}`;
+      await sendTo(mark, socket.address().port, address);
+      await take("a datagram to oneself", (text) => text === mark);
+      return received.splice(0);
+    },
+    async [Symbol.asyncDispose]() {
+      socket.close();
+    },
+  };
+  return peer;
+}

@@ -1,0 +1,179 @@
+/** Mutated configurations through `parseConfig`. */
+import { parse } from "smol-toml";
+
+import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
+import { EXIT, UserError } from "../../src/errors.ts";
+import { encodeKey } from "../../src/protocol.ts";
+import { configText } from "../../src/setup.ts";
+import { Mutator } from "./mutator.ts";
+import { Random } from "./random.ts";
+import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";
+import { bytesOf, textOf } from "./texts.ts";
+
+export const configKind: TargetKind = {
+  name: "configuration",
+  share: 0.1,
+  batch: 100,
+  make: (seed) => new ConfigTarget(seed),
+};
+
+const PATH = "dynip.toml";
+const SECRET = encodeKey(Uint8Array.from({ length: 32 }, (_, index) => (index * 37 + 11) & 255));
+const KEY = encodeKey(Uint8Array.from({ length: 32 }, (_, index) => (index * 91 + 5) & 255));
+
+/** Of a secret a message shows less than so many characters in a row. */
+const TELLING = 12;
+
+class ConfigTarget implements Target {
+  readonly name = configKind.name;
+  readonly #random: Random;
+  readonly #mutator: Mutator;
+  readonly #seeds = bytesOf(SEEDS);
+  inputs = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    this.#mutator = new Mutator(this.#random, bytesOf(TOKENS));
+  }
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) {
+      this.try(
+        this.#mutator.mutate(this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)),
+      );
+    }
+  }
+
+  try(input: Uint8Array): void {
+    this.inputs++;
+    const text = textOf(input);
+    try {
+      inTime(() => check(text));
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function check(text: string): void {
+  let config: Config;
+  try {
+    config = parseConfig(text, PATH);
+  } catch (error) {
+    checkError(error, text);
+    return;
+  }
+  for (const section of ["server", "client"] as const) {
+    const isKnown = (key: string) => Object.hasOwn(DEFAULTS[section], key);
+    must(Object.keys(config[section]).every(isKnown), "an unknown key is refused");
+  }
+  if (!config.secret) return;
+  const { server, client } = config;
+  const written = configText({
+    secret: encodeKey(config.secret),
+    server,
+    client: { ...client, server_hostname: [...client.server_hostname] },
+  });
+  const again = parseConfig(written, PATH);
+  const same: Config = {
+    ...config,
+    server: { ...server, generations: new Map() },
+    client: { ...client, client_name: undefined, key: undefined },
+  };
+  must(Bun.deepEquals(again, same), "what was read is the same, written by init and read again");
+}
+
+function checkError(error: unknown, text: string): void {
+  if (!(error instanceof UserError)) throw error;
+  must(error.exitCode === EXIT.config, "a configuration is refused with exit code 3");
+  const told = `${error.message}\n${error.hint}\n${error.cause}`;
+  must(!tells(told) || isMisplaced(text), "no message quotes a secret");
+}
+
+/** Whether a text has a part of a secret that is worth something. */
+function tells(text: string): boolean {
+  return [SECRET, KEY].some((secret) => {
+    for (let at = 0; at + TELLING <= secret.length; at++) {
+      if (text.includes(secret.slice(at, at + TELLING))) return true;
+    }
+    return false;
+  });
+}
+
+/** Whether a secret stands where a name or an address belongs: nobody can tell that it is one. */
+function isMisplaced(text: string): boolean {
+  try {
+    const { secret: _, client, ...rest } = parse(text);
+    if (typeof client === "object" && "key" in client) delete client["key"];
+    return tells(JSON.stringify({ client, ...rest }));
+  } catch {
+    return false;
+  }
+}
+
+const SEEDS = [
+  configText({
+    secret: SECRET,
+    server: DEFAULTS.server,
+    client: { ...DEFAULTS.client, server_hostname: [] },
+  }),
+  `secret = "${SECRET}"
+[server]
+server_ip = "2001:db8::1"
+server_port = 0x6fd6
+client_log_path = '/var/lib/dynip/dynip.json'
+max_clients = 1_000
+allow_plain = true
+[server.generations]
+laptop = 2
+"attic-pi.local" = 3
+`,
+  `[client]
+server_hostname = ["vps.example.com", "192.0.2.1", "2001:db8::7"]
+server_port = 28630
+client_name = "nas"
+family = "both"
+key = "${KEY}"
+`,
+  `secret = "${SECRET}"\nclient = { key = '${KEY}', server_hostname = "büro.example" }\n`,
+  `[DynIP:Server]\nserver_ip = *\n`,
+];
+
+const TOKENS = [
+  '"',
+  '"""',
+  "'''",
+  "'",
+  "#",
+  "\n",
+  "=",
+  "[",
+  "]",
+  "[[",
+  "{",
+  "}",
+  ".",
+  ",",
+  "\\u0000",
+  "\\uD800",
+  "secret = ",
+  "key = ",
+  "[server]\n",
+  "[client]\n",
+  "[DynIP:Client]\n",
+  "__proto__ = 1\n",
+  "constructor = ",
+  "toString = ",
+  "1979-05-27T07:32:00Z",
+  "07:32:00",
+  "nan",
+  "-inf",
+  "9223372036854775807",
+  "99999999999999999999",
+  "0x10",
+  "1e400",
+  "\ufeff",
+  "\r",
+];

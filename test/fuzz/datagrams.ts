@@ -1,0 +1,145 @@
+/** Datagrams to damage: what honest clients and servers send, and what else comes by. */
+import { createHmac } from "node:crypto";
+
+import {
+  deriveKey,
+  encodeCounter,
+  encodePing,
+  encodePlain,
+  encodeReply,
+  NO_COOKIE,
+  type Ping,
+} from "../../src/protocol.ts";
+import { Mutator } from "./mutator.ts";
+import { Random } from "./random.ts";
+import { isSame } from "./target.ts";
+
+const utf8 = new TextEncoder();
+
+/** What the server and the honest clients know, and nobody else. */
+export const SECRET = new Uint8Array(32).fill(7);
+
+/** The names that honest clients sign. */
+export const NAMES = ["nas", "a", "attic-pi.local", "x".repeat(128)];
+
+const KEYS = new Map(NAMES.map((name) => [name, deriveKey(SECRET, name, 1)]));
+
+/** A signed name's key. Only the honest ones are kept: a fuzzer makes up many names. */
+export function keyOf(name: string): Uint8Array {
+  return KEYS.get(name) ?? deriveKey(SECRET, name, 1);
+}
+
+/** Whether a datagram ends in the right MAC, by other code than the one that is tested. */
+export function endsInMac(datagram: Uint8Array, key: Uint8Array): boolean {
+  const end = datagram.length - 32;
+  const mac = createHmac("sha256", key).update(datagram.subarray(0, end)).digest("hex");
+  return Buffer.from(datagram.subarray(end)).toString("latin1") === mac.slice(0, 32);
+}
+
+/** How many of the newest honest pings are damaged and replayed. */
+const KEPT_PINGS = 32;
+
+/** A ping that an honest client has made. */
+export interface HonestPing {
+  readonly bytes: Uint8Array;
+  readonly ping: Ping;
+}
+
+/** Makes mutated datagrams. */
+export class Datagrams {
+  readonly #random: Random;
+  readonly #mutator: Mutator;
+  readonly #pings: HonestPing[] = [];
+  readonly #others: Uint8Array[];
+  #made = 0;
+
+  constructor(random: Random, now: number) {
+    this.#random = random;
+    this.#mutator = new Mutator(random, TOKENS);
+    this.#others = [...replies(), ...PLAIN.map((name) => encodePlain(name)), ...ODD];
+    const counter = encodeCounter(now * 1000);
+    for (const name of NAMES) this.sign({ name, counter, cookie: NO_COOKIE });
+  }
+
+  /** The honest client signs one more; the oldest but so many is forgotten. */
+  sign(unsigned: Omit<Ping, "nonce">): HonestPing {
+    const ping = { ...unsigned, nonce: encodeCounter(++this.#made) };
+    const honest = { ping, bytes: encodePing(ping, keyOf(ping.name)) };
+    this.#pings[this.#made % KEPT_PINGS] = honest;
+    if (this.#pings[0] === undefined) this.#pings[0] = honest;
+    return honest;
+  }
+
+  /** One datagram, in memory that the next is made in. */
+  next(): Uint8Array {
+    const random = this.#random;
+    const other = random.pick(this.#others);
+    const honest = random.pick(this.#pings).bytes;
+    switch (random.next() & 7) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        return this.#mutator.mutate(honest, random.pick(this.#pings).bytes);
+      case 4:
+        return this.#mutator.mutate(honest, other);
+      case 5:
+        return this.#mutator.mutate(other, honest);
+      default:
+        return this.#mutator.mutate(other, random.pick(this.#others));
+    }
+  }
+
+  /** The honest ping that these bytes are, if they are one. */
+  honest(bytes: Uint8Array): HonestPing | undefined {
+    return this.#pings.find((honest) => isSame(honest.bytes, bytes));
+  }
+
+  /** The honest ping with this nonce. */
+  byNonce(nonce: string): HonestPing | undefined {
+    return this.#pings.find(({ ping }) => ping.nonce === nonce);
+  }
+}
+
+/** Names that a plain ping has, ordinary and odd. */
+const PLAIN = [
+  "nas",
+  "NAS",
+  "nas.",
+  "laptop",
+  "büro",
+  "家",
+  "__proto__",
+  "10",
+  "a".repeat(256),
+  "é".repeat(128),
+  "🏠".repeat(64),
+  '"]}',
+  "<img/onerror=x>",
+  "ſ",
+];
+
+/** What belongs to other protocols, or to none. */
+const ODD = [
+  "",
+  "00",
+  "fffe",
+  "000100002112a442b7e7a701bc34d686fa87dfae", // STUN, RFC 8489
+  "efbbbf6e6173", // with a byte order mark
+  "c080",
+  "eda080", // half of a surrogate pair
+  "f4908080",
+  "1b5b324a",
+  "e280ae6e6173",
+].map((hex) => Uint8Array.fromHex(hex));
+
+const TOKENS = ["dynip/", "dynip/1 P ", "dynip/1 A ", "dynip/2 P ", "\n", "\0", " ", "f".repeat(16)]
+  .map((text) => utf8.encode(text))
+  .concat(ODD.filter((bytes) => bytes.length > 0));
+
+function replies(): Uint8Array[] {
+  const value = "00000000000000000000ffffcb007107";
+  return (["A", "C"] as const).map((type) =>
+    encodeReply({ type, counter: encodeCounter(1), nonce: encodeCounter(1), value }, keyOf("nas")),
+  );
+}

@@ -1,0 +1,66 @@
+/** Mutated datagrams through `decode` and `hasMac`. */
+import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol.ts";
+import { Datagrams, endsInMac, keyOf } from "./datagrams.ts";
+import { Random } from "./random.ts";
+import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";
+
+export const decodeKind: TargetKind = {
+  name: "decode",
+  share: 0.15,
+  batch: 10_000,
+  make: (seed) => new DecodeTarget(seed),
+};
+
+class DecodeTarget implements Target {
+  readonly name = decodeKind.name;
+  readonly #datagrams: Datagrams;
+  inputs = 0;
+
+  constructor(seed: number) {
+    this.#datagrams = new Datagrams(new Random(seed), 1_763_812_800_000);
+  }
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) this.try(this.#datagrams.next());
+  }
+
+  try(input: Uint8Array): void {
+    this.inputs++;
+    try {
+      this.#check(input);
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #check(input: Uint8Array): void {
+    const message = decode(input);
+    if (message.type === "plain") {
+      const bytes = encodePlain(message.name);
+      must(!message.name.startsWith("dynip/"), "what begins with dynip/ is never plain");
+      const isWhole = bytes.length === input.length;
+      const isCut = input.length > 256 && bytes.length <= 256 && bytes.length > 252;
+      must(isWhole || isCut, "a plain name is all of the datagram, or its first 256 bytes");
+      must(
+        isSame(bytes, input.subarray(0, bytes.length)),
+        "a plain ping encodes back to the same bytes",
+      );
+    } else if (message.type === "signed") {
+      const { ping } = message;
+      const key = keyOf(ping.name);
+      const bytes = encodePing(ping, key);
+      const end = input.length - 32;
+      must(
+        bytes.length === input.length && isSame(bytes.subarray(0, end), input.subarray(0, end)),
+        "a signed ping encodes back to the same bytes",
+      );
+      const isRight = hasMac(input, key);
+      must(isRight === isSame(bytes, input), "a MAC is right when it is the one that is made");
+      if (!isRight) return;
+      must(endsInMac(input, key), "a MAC is right when HMAC-SHA256 says so");
+      must(this.#datagrams.honest(input), "nobody but the honest client makes a right MAC");
+    }
+  }
+}

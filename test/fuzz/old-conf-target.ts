@@ -1,0 +1,120 @@
+/** Mutated configurations of DynIP 0.1e through `parseOldConf`, and on into a new one. */
+import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
+import { EXIT, UserError } from "../../src/errors.ts";
+import { type OldConf, OldConfError, parseOldConf } from "../../src/old-conf.ts";
+import { configText } from "../../src/setup.ts";
+import { Mutator } from "./mutator.ts";
+import { Random } from "./random.ts";
+import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";
+import { bytesOf, textOf } from "./texts.ts";
+
+export const oldConfKind: TargetKind = {
+  name: "0.1e's .conf",
+  share: 0.05,
+  batch: 500,
+  make: (seed) => new OldConfTarget(seed),
+};
+
+class OldConfTarget implements Target {
+  readonly name = oldConfKind.name;
+  readonly #random: Random;
+  readonly #mutator: Mutator;
+  readonly #seeds = bytesOf(SEEDS);
+  inputs = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    this.#mutator = new Mutator(this.#random, bytesOf(TOKENS));
+  }
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) {
+      this.try(
+        this.#mutator.mutate(this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)),
+      );
+    }
+  }
+
+  try(input: Uint8Array): void {
+    this.inputs++;
+    const text = textOf(input);
+    try {
+      inTime(() => check(text));
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+function check(text: string): void {
+  let old: OldConf;
+  try {
+    old = parseOldConf(text);
+  } catch (error) {
+    if (!(error instanceof OldConfError)) throw error;
+    must(/^line \d+: /.test(error.message), "a line that is none of DynIP 0.1e is named");
+    return;
+  }
+  const config = takeOver(old);
+  if (!config) return;
+  for (const section of ["server", "client"] as const) {
+    for (const [key, value] of Object.entries(old[section])) {
+      const taken = (config[section] as unknown as Record<string, unknown>)[key];
+      const wanted = key === "server_hostname" ? [value].filter((host) => host !== "") : value;
+      must(Bun.deepEquals(taken, wanted), `${key} is taken over as it is`);
+    }
+  }
+}
+
+/** As `dynip init --from` does it; undefined where a value is refused. */
+function takeOver(old: OldConf): Config | undefined {
+  const text = configText({
+    secret: "A".repeat(43),
+    server: { ...DEFAULTS.server, ...old.server },
+    client: { ...DEFAULTS.client, server_hostname: "localhost", ...old.client },
+  });
+  try {
+    return parseConfig(text, "dynip.conf");
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    must(error.exitCode === EXIT.config, "a configuration is refused with exit code 3");
+    return undefined;
+  }
+}
+
+const SEEDS = [
+  `# Server Configuration
+
+[DynIP:Server]
+server_ip = *
+server_port = 28630
+client_log_path = /var/lib/my dynip/dynip.json
+
+[DynIP:Client]
+server_hostname = vps.example.com ; home
+server_port: 28632
+`,
+  "; comment\n[DynIP:Client]\nServer_Hostname: localhost\nSERVER_PORT=1\n",
+  "[DynIP:Client]\r\nserver_hostname =\r\n",
+];
+
+const TOKENS = [
+  "[DynIP:Server]\n",
+  "[DynIP:Client]\n",
+  "[constructor]\n",
+  "__proto__ = 1\n",
+  "server_port = ",
+  "client_log_path = ",
+  "\n",
+  "\r",
+  " ;",
+  "=",
+  ":",
+  "]",
+  "9".repeat(400),
+  "\x7f",
+  "\u2028",
+  "\ufeff",
+];

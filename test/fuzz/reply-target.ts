@@ -1,0 +1,79 @@
+/** Mutated replies through `decodeReply` and `hasMac`, as a client does with them. */
+import { decodeReply, encodeCounter, encodeReply, hasMac, type Reply } from "../../src/protocol.ts";
+import { endsInMac, keyOf, NAMES } from "./datagrams.ts";
+import { Mutator } from "./mutator.ts";
+import { Random } from "./random.ts";
+import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";
+
+export const replyKind: TargetKind = {
+  name: "reply",
+  share: 0.1,
+  batch: 10_000,
+  make: (seed) => new ReplyTarget(seed),
+};
+
+class ReplyTarget implements Target {
+  readonly name = replyKind.name;
+  readonly #random: Random;
+  readonly #mutator: Mutator;
+  /** What the server has sent to this client, and to others. */
+  readonly #mine: Uint8Array[] = [];
+  readonly #all: Uint8Array[] = [];
+  inputs = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    this.#mutator = new Mutator(this.#random, TOKENS);
+    for (const name of NAMES) {
+      for (const type of ["A", "C"] as const) this.#all.push(this.#reply(type, name));
+    }
+    this.#mine = this.#all.slice(0, 2);
+  }
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) {
+      this.try(this.#mutator.mutate(this.#random.pick(this.#all), this.#random.pick(this.#all)));
+    }
+  }
+
+  try(input: Uint8Array): void {
+    this.inputs++;
+    try {
+      this.#check(input);
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  #reply(type: Reply["type"], name: string): Uint8Array {
+    const digits = () => encodeCounter(this.#random.next());
+    const reply = { type, counter: digits(), nonce: digits(), value: digits() + digits() };
+    return encodeReply(reply, keyOf(name));
+  }
+
+  #check(input: Uint8Array): void {
+    const reply = decodeReply(input);
+    if (reply === undefined) return;
+    const bytes = encodeReply(reply, KEY);
+    const end = input.length - 32;
+    must(
+      bytes.length === input.length && isSame(bytes.subarray(0, end), input.subarray(0, end)),
+      "a reply encodes back to the same bytes",
+    );
+    const isRight = hasMac(input, KEY);
+    must(isRight === isSame(bytes, input), "a MAC is right when it is the one that is made");
+    if (!isRight) return;
+    must(endsInMac(input, KEY), "a MAC is right when HMAC-SHA256 says so");
+    must(
+      this.#mine.some((mine) => isSame(mine, input)),
+      "nobody but the server makes a right MAC",
+    );
+  }
+}
+
+const KEY = keyOf(NAMES[0]!);
+const TOKENS = ["dynip/1 A ", "dynip/1 C ", "dynip/1 P ", "dynip/1 R ", "\n"].map((text) =>
+  new TextEncoder().encode(text),
+);

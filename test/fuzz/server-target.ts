@@ -1,0 +1,258 @@
+/**
+ * Mutated datagrams through the server's real loop: decode, MAC, registry, client log and reply,
+ * without a socket and a disk. Among them an honest client pings, moves and must be served.
+ */
+import { isUnicast } from "../../src/address.ts";
+import { Cookies } from "../../src/cookie.ts";
+import {
+  decodeCounter,
+  decodeReply,
+  deriveKey,
+  encodeCounter,
+  NO_COOKIE,
+  type Reply,
+} from "../../src/protocol.ts";
+import { type Host, type Hosts, Registry } from "../../src/registry.ts";
+import { listenLoop } from "../../src/server.ts";
+import type { DatagramHandler } from "../../src/udp.ts";
+import { Datagrams, endsInMac, type HonestPing, keyOf, NAMES, SECRET } from "./datagrams.ts";
+import { Random } from "./random.ts";
+import { findingOf, must, type Target, type TargetKind } from "./target.ts";
+
+export const serverKind: TargetKind = {
+  name: "server",
+  share: 0.35,
+  batch: 8192,
+  async make(seed) {
+    const target = new ServerTarget(seed);
+    await target.start();
+    return target;
+  },
+};
+
+/** Where honest clients are, and where a datagram only says that it is from. */
+const HOMES = ["203.0.113.7", "198.51.100.9", "2001:db8::7"];
+const SOURCES = [
+  ...HOMES,
+  "192.0.2.66",
+  "10.0.0.66",
+  "2001:db8::bad",
+  "127.0.0.1",
+  "255.255.255.255",
+  "224.0.0.1",
+  "ff02::1",
+  "::1",
+];
+const PORT = 28630;
+const PORTS = [40_000, 40_000, 1, 0, PORT];
+const MAX_CLIENTS = 100;
+
+/** A line of a log is under 300 bytes; this much of it is the time and the level. */
+const LONGEST_LINE = 260;
+
+/** How many datagrams wait for a sync together, and come between two honest pings. */
+const PER_SYNC = 64;
+const PER_EXCHANGE = 4096;
+
+/** What waits for a sync. */
+interface Pending {
+  name: string;
+  host: Host;
+  done: ((isDurable: boolean) => void) | undefined;
+}
+
+class ServerTarget implements Target {
+  readonly name = serverKind.name;
+  readonly #random: Random;
+  readonly #datagrams: Datagrams;
+  readonly #hosts: Hosts = new Map();
+  /** What honest pings have made of the signed names; {@link #hosts} must agree. */
+  readonly #signed: Hosts = new Map();
+  readonly #stop = new AbortController();
+  #loop: Promise<unknown> = Promise.resolve();
+  #receive: DatagramHandler = () => {};
+  #now = 1_763_812_800_000;
+  #input: Uint8Array = new Uint8Array();
+  #source = "";
+  #pending: Pending[] = [];
+  #replies: Reply[] = [];
+  #lines = 0;
+  inputs = 0;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+    this.#datagrams = new Datagrams(this.#random, this.#now);
+  }
+
+  async start(): Promise<void> {
+    const listening = Promise.withResolvers<void>();
+    const check = (line: string) => this.#checkLine(line);
+    this.#loop = listenLoop({
+      bind: async ({ onDatagram }) => {
+        this.#receive = onDatagram;
+        const send = (bytes: Uint8Array, port: number, peer: string) =>
+          this.#sent(bytes, port, peer);
+        return { address: "::", port: PORT, send, close() {} };
+      },
+      registry: new Registry(this.#hosts, MAX_CLIENTS),
+      clientLog: {
+        append: (name, host, done) => this.#append(name, host, done),
+        settled: async () => this.#sync(true),
+      },
+      // As `serve` does it: a key is derived for each ping.
+      signing: {
+        keyOf: (name) => deriveKey(SECRET, name, 1),
+        cookies: new Cookies(new Uint8Array(32)),
+      },
+      allowPlain: true,
+      isPublic: true,
+      log: {
+        error: check,
+        warn: check,
+        log(line) {
+          listening.resolve();
+          check(line);
+        },
+        info: check,
+        debug: check,
+      },
+      now: () => this.#now,
+      monotonic: () => this.#now,
+      signal: this.#stop.signal,
+    });
+    await listening.promise;
+  }
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) {
+      if (this.inputs % PER_EXCHANGE === 0) this.#exchange();
+      if (this.inputs % PER_SYNC === 0) this.#sync(!this.#random.once(8));
+      const source = this.#random.pick(SOURCES);
+      this.#try(this.#datagrams.next(), source, this.#random.pick(PORTS));
+    }
+  }
+
+  try(input: Uint8Array): void {
+    for (const source of SOURCES) this.#try(input, source, PORTS[0]!);
+    this.#sync(true);
+    this.#exchange();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+  }
+
+  #try(input: Uint8Array, source: string, port: number): void {
+    this.inputs++;
+    this.#input = input;
+    this.#source = source;
+    try {
+      this.#receive(input, source, port, source);
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  /** An honest client pings; it must be acknowledged, after one challenge at the most. */
+  #exchange(): void {
+    this.#sync(true);
+    this.#now += 1000;
+    const name = this.#random.pick(NAMES);
+    const home = this.#random.pick(HOMES);
+    // Never sent by its client, and not to be accepted from anywhere: nobody gave it that cookie.
+    const counter = encodeCounter(this.#now * 1000 + 500_000);
+    this.#datagrams.sign({ name, counter, cookie: "ab".repeat(16) });
+    const first = this.#serve(name, this.#now * 1000, NO_COOKIE, home);
+    if (first?.type === "C") {
+      const { counter, value } = first;
+      const second = this.#serve(name, decodeCounter(counter), value, home);
+      this.#promise(second?.type === "A", "an honest ping with a fresh cookie is acknowledged");
+    } else {
+      this.#promise(first?.type === "A", "an honest ping is answered");
+    }
+    this.#promise(
+      [...this.#hosts].every(
+        ([known, host]) => host.counter === undefined || host === this.#signed.get(known),
+      ) && [...this.#signed].every(([known, host]) => host === this.#hosts.get(known)),
+      "a signed record is what the last honest ping made of it",
+    );
+    this.#promise(
+      this.#hosts.size <= MAX_CLIENTS + NAMES.length,
+      "no more plain names than max_clients are known",
+    );
+  }
+
+  #serve(name: string, counter: number, cookie: string, home: string): Reply | undefined {
+    const { bytes } = this.#datagrams.sign({ name, counter: encodeCounter(counter), cookie });
+    this.#replies = [];
+    this.#try(bytes, home, PORTS[0]!);
+    this.#sync(true);
+    return this.#replies.at(-1);
+  }
+
+  #sync(isDurable: boolean): void {
+    const batch = this.#pending;
+    if (batch.length === 0) return;
+    this.#pending = [];
+    for (const { name, host, done } of batch) {
+      if (!done) continue;
+      if (isDurable) this.#signed.set(name, host);
+      try {
+        done(isDurable);
+      } catch (error) {
+        throw findingOf(error, this.#input);
+      }
+    }
+  }
+
+  /** The server has accepted the datagram that it is looking at. */
+  #append(name: string, host: Host, done?: (isDurable: boolean) => void): void {
+    if (host.counter === undefined) {
+      const folded = name.toUpperCase().toLowerCase().replace(/\.+$/, "");
+      must(!this.#signed.has(folded), "a plain ping says nothing of a signed name");
+      must(done === undefined, "a plain ping waits for no sync");
+    } else {
+      const honest = this.#datagrams.honest(this.#input);
+      must(honest, "a signed record changes by a datagram that the honest client made");
+      must(endsInMac(this.#input, keyOf(name)), "a signed record changes by a right MAC alone");
+      must(honest.ping.name === name, "a signed ping changes its own name alone");
+      must(
+        host.counter === decodeCounter(honest.ping.counter),
+        "the counter stored is the honest ping's",
+      );
+      must(HOMES.includes(this.#source), "an address is recorded when the honest client was there");
+    }
+    const isFromSource = [host.ipv4, host.ipv6].some((seen) => seen?.address === this.#source);
+    must(isFromSource, "the address recorded is the datagram's source");
+    this.#pending.push({ name, host, done });
+  }
+
+  /** The server has sent a reply. */
+  #sent(bytes: Uint8Array, port: number, peer: string): void {
+    const reply = decodeReply(bytes);
+    const honest: HonestPing | undefined = reply && this.#datagrams.byNonce(reply.nonce);
+    must(reply && honest, "nobody but an honest client gets a reply");
+    must(endsInMac(bytes, keyOf(honest.ping.name)), "a reply has the MAC of the ping's name");
+    must(bytes.length < honest.bytes.length, "a reply is shorter than its ping");
+    // That none goes to the server itself is the adapter's promise, see udp.test.ts.
+    must(port !== 0 && isUnicast(peer), "a reply goes to one host");
+    this.#replies.push(reply);
+  }
+
+  /** Most lines are about dropped datagrams, and alike: their text is looked at now and then. */
+  #checkLine(line: string): void {
+    must(line.length < LONGEST_LINE, "a line of the log is short");
+    if ((this.#lines++ & 15) !== 0) return;
+    must(Buffer.byteLength(line) < LONGEST_LINE, "a line of the log is short");
+    must(!/[\p{C}\p{Zl}\p{Zp}]/u.test(line), "a line of the log has no control character");
+  }
+
+  #promise(holds: boolean, promise: string): void {
+    try {
+      must(holds, promise);
+    } catch (error) {
+      throw findingOf(error, this.#input);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+/** Texts to damage, and what is done with each kind alike. */
+import { type Host, type Hosts } from "../../src/registry.ts";
+import type { Random } from "./random.ts";
+
+const utf8 = new TextEncoder();
+const lenient = new TextDecoder();
+
+/** Texts as bytes, for a mutator. */
+export function bytesOf(texts: readonly string[]): Uint8Array[] {
+  return texts.map((text) => utf8.encode(text));
+}
+
+/** Mutated bytes as a text; what is not UTF-8 in them becomes U+FFFD. */
+export function textOf(bytes: Uint8Array): string {
+  return lenient.decode(bytes);
+}
+
+const LETTERS = ["a", "z", "-", ".", "é", "家", "🏠", '"', "\\", "<", "_", "A", "7"];
+
+/** Hosts as a server might know them, in an order that JSON keeps: no name is a number. */
+export function randomHosts(random: Random, count: number): Hosts {
+  const hosts: Hosts = new Map([["__proto__", randomHost(random)]]);
+  while (hosts.size < count) {
+    let name = random.pick(["a", "nas", "constructor", "é"]);
+    for (let left = random.below(8); left > 0; left--) name += random.pick(LETTERS);
+    hosts.set(name, randomHost(random));
+  }
+  return hosts;
+}
+
+function randomHost(random: Random): Host {
+  const seen = (address: string) => {
+    const since = random.below(2 ** 32) * 1000 + random.below(1000);
+    return { address, since, lastSeen: since + random.below(2 ** 32) };
+  };
+  const four = `${random.below(256)}.${random.below(256)}.${random.below(256)}.${random.below(256)}`;
+  const six = `2001:db8::${(1 + random.below(0xffff)).toString(16)}`;
+  const families = random.below(3);
+  return {
+    ...(families === 1 ? {} : { ipv4: seen(four) }),
+    ...(families === 0 ? {} : { ipv6: seen(six) }),
+    ...(random.once(2) ? {} : { counter: random.next() * 2 ** 21 + random.below(2 ** 21) }),
+  };
+}
