@@ -10,15 +10,11 @@
 import { setTimeout } from "node:timers/promises";
 
 import { findFile, replaceFile } from "./atomic-file.ts";
-import {
-  ClientLogFormatError,
-  decodeClientLog,
-  encodeClientLog,
-  encodeHost,
-} from "./client-log-format.ts";
+import { encodeClientLog, encodeHost } from "./client-log-format.ts";
+import { cannotOpen, readLog, replay } from "./client-log-reader.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
-import { type Journal, type JournalLine, openJournal } from "./journal.ts";
+import { type Journal, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
 import type { Log } from "./log.ts";
 import type { Host, Hosts } from "./registry.ts";
@@ -282,73 +278,4 @@ async function takeLock(lockPath: string, path: string): Promise<Lock> {
       hint: "move that file away, or change client_log_path",
     });
   }
-}
-
-async function readLog(
-  target: string,
-  path: string,
-  files: Files,
-): Promise<ReturnType<typeof decodeClientLog>> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await files.readFile(target);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return { hosts: new Map(), carriedOver: 0 };
-    throw error;
-  }
-  try {
-    return decodeClientLog(decodeText(bytes));
-  } catch (error) {
-    if (!(error instanceof ClientLogFormatError)) throw error;
-    throw cannotOpen(path, error.message, {
-      cause: error,
-      hint: "it is left as it is; mend it, or move it away to start with no hosts",
-    });
-  }
-}
-
-/**
- * Takes a line of the journal into `hosts`. A record that is older than the one there is already is
- * in the journal when a server was killed between a snapshot and the journal's cut.
- */
-function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
-  try {
-    for (const [name, host] of decodeClientLog(`{${text}}`).hosts) {
-      const known = hosts.get(name);
-      if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
-    }
-  } catch (error) {
-    if (!(error instanceof ClientLogFormatError)) throw error;
-    throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
-      cause: error,
-      hint: "all is left as it is; mend the line, or move the journal away to do without it",
-    });
-  }
-}
-
-function isOlder(host: Host, than: Host): boolean {
-  if (host.counter !== than.counter) return (host.counter ?? -1) < (than.counter ?? -1);
-  return lastSeen(host) < lastSeen(than);
-}
-
-function lastSeen({ ipv4, ipv6 }: Host): number {
-  return Math.max(ipv4?.lastSeen ?? 0, ipv6?.lastSeen ?? 0);
-}
-
-function decodeText(bytes: Uint8Array): string {
-  try {
-    // A byte order mark is kept, so that it is refused: it would be lost at the next snapshot.
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new ClientLogFormatError("it is not UTF-8 text");
-  }
-}
-
-function cannotOpen(
-  path: string,
-  problem: string,
-  { hint, cause }: { hint?: string | undefined; cause?: unknown } = {},
-): UserError {
-  const message = `Cannot open client log "${path}": ${problem}`;
-  return new UserError(message, { exitCode: EXIT.clientLog, hint, cause });
 }

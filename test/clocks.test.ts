@@ -6,15 +6,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { addressToHex } from "../src/address.ts";
-import {
-  type ClientParts,
-  type Destination,
-  GIVE_UP_MS,
-  NoAcknowledgementError,
-  type PingResult,
-  pingServer,
-  SCHEDULE,
-} from "../src/client.ts";
+import { type ClientParts, type Destination, type PingResult, pingServer } from "../src/client.ts";
+import { GIVE_UP_MS, NoAcknowledgementError, SCHEDULE } from "../src/exchange.ts";
 import { Cookies, EPOCH_MS } from "../src/cookie.ts";
 import {
   decode,

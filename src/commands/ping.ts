@@ -4,9 +4,7 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
 import {
-  type Acknowledgement,
   type Identity,
-  NoAcknowledgementError,
   NoAddressError,
   type PingResult,
   pingServer,
@@ -16,6 +14,7 @@ import { type LoadedConfig, loadConfig } from "../config-file.ts";
 import { SIGNED_NAME_RULE } from "../config.ts";
 import { describeDuration, parseDuration } from "../duration.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
+import { type Acknowledgement, NoAcknowledgementError } from "../exchange.ts";
 import { createLog, type Log } from "../log.ts";
 import { deriveKey, isPlainName, isSignedName } from "../protocol.ts";
 import { COUNTER_WINDOW } from "../registry.ts";

@@ -1,0 +1,81 @@
+/** Reads what a server before this one has left: its client log, and the lines of its journal. */
+import { ClientLogFormatError, decodeClientLog } from "./client-log-format.ts";
+import { errorCode, EXIT, UserError } from "./errors.ts";
+import type { Files } from "./files.ts";
+import type { JournalLine } from "./journal.ts";
+import type { Host, Hosts } from "./registry.ts";
+
+/**
+ * The hosts in the log at `target`; none where there is no log.
+ * @param path as the user knows it
+ * @throws UserError (exit code 2) when it is no client log
+ */
+export async function readLog(
+  target: string,
+  path: string,
+  files: Files,
+): Promise<ReturnType<typeof decodeClientLog>> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await files.readFile(target);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return { hosts: new Map(), carriedOver: 0 };
+    throw error;
+  }
+  try {
+    return decodeClientLog(decodeText(bytes));
+  } catch (error) {
+    if (!(error instanceof ClientLogFormatError)) throw error;
+    throw cannotOpen(path, error.message, {
+      cause: error,
+      hint: "it is left as it is; mend it, or move it away to start with no hosts",
+    });
+  }
+}
+
+/**
+ * Takes a line of the journal into `hosts`. A record that is older than the one there is already is
+ * in the journal when a server was killed between a snapshot and the journal's cut.
+ */
+export function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
+  try {
+    for (const [name, host] of decodeClientLog(`{${text}}`).hosts) {
+      const known = hosts.get(name);
+      if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
+    }
+  } catch (error) {
+    if (!(error instanceof ClientLogFormatError)) throw error;
+    throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
+      cause: error,
+      hint: "all is left as it is; mend the line, or move the journal away to do without it",
+    });
+  }
+}
+
+function isOlder(host: Host, than: Host): boolean {
+  if (host.counter !== than.counter) return (host.counter ?? -1) < (than.counter ?? -1);
+  return lastSeen(host) < lastSeen(than);
+}
+
+function lastSeen({ ipv4, ipv6 }: Host): number {
+  return Math.max(ipv4?.lastSeen ?? 0, ipv6?.lastSeen ?? 0);
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    // A byte order mark is kept, so that it is refused: it would be lost at the next snapshot.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ClientLogFormatError("it is not UTF-8 text");
+  }
+}
+
+/** Why a log cannot be opened, as the user is told: exit code 2. */
+export function cannotOpen(
+  path: string,
+  problem: string,
+  { hint, cause }: { hint?: string | undefined; cause?: unknown } = {},
+): UserError {
+  const message = `Cannot open client log "${path}": ${problem}`;
+  return new UserError(message, { exitCode: EXIT.clientLog, hint, cause });
+}
