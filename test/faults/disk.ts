@@ -1,0 +1,233 @@
+/**
+ * A disk for tests: the real one, whose every operation is counted and may fail, with a model beside
+ * it of what a power cut would leave.
+ *
+ * The model is what POSIX promises and no more. What was written to a file since it was last synced
+ * may be there, in part, or not at all; so may a file that was made, renamed or removed since its
+ * folder was last synced, each for itself; what became of one name keeps its order, as on every file
+ * system with a journal, unless told otherwise. One folder, with no folders in it.
+ */
+import { fstatSync, readFileSync, readSync } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+import { type Files, realFiles } from "../../src/files.ts";
+import type { Random } from "../fuzz/random.ts";
+
+/** The error that an operation, counted from 1, ends with; undefined for none. */
+export type Fault = (index: number, operation: string) => Error | undefined;
+
+/**
+ * What becomes of that which was not synced: all of it is lost, or kept, or nothing but removals
+ * (which is bad luck for whoever removes too early), or as it happens.
+ */
+export type Luck = "none" | "all" | "removals" | Random;
+
+/** Files by name. */
+export type Contents = Map<string, Buffer>;
+
+/** An operating system's error. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: injected`), { code });
+}
+
+export class Disk {
+  readonly files: Files;
+  /** The operations so far: `write dynip.json.journal`. */
+  readonly operations: string[] = [];
+  /** Handles that were opened and not closed. */
+  openHandles = 0;
+  readonly #folder: string;
+  readonly #fault: Fault;
+  /** Nothing has an effect from now on: the power is gone. */
+  #isOff = false;
+  readonly #now = new Map<string, Inode>();
+  readonly #durable = new Map<string, Inode>();
+  #unsynced: Move[] = [];
+
+  /** @param names the files that are in the folder, durably */
+  constructor(folder: string, names: readonly string[], fault: Fault) {
+    this.#folder = folder;
+    this.#fault = fault;
+    for (const name of names) {
+      const inode = { durable: readFileSync(join(folder, name)), unsynced: [] };
+      this.#now.set(name, inode);
+      this.#durable.set(name, inode);
+    }
+    this.files = {
+      lstat: this.#counted("lstat"),
+      realpath: this.#counted("realpath"),
+      readFile: this.#counted("readFile"),
+      stat: this.#counted("stat"),
+      open: (path: string, flags: string, mode?: number) => this.#open(path, flags, mode),
+      rename: (from: string, to: string) => this.#rename(from, to),
+      rm: (path: string) => this.#rm(path),
+    } as unknown as Files;
+  }
+
+  /** Whatever is done after this has no effect; what an operation did by then stays. */
+  powerOff(): void {
+    this.#isOff = true;
+  }
+
+  /**
+   * What is in the folder after a power cut now.
+   * @param isOrdered false: of two changes of one name the later may be kept alone
+   */
+  cut(luck: Luck, isOrdered = true): Contents {
+    const entries = new Map(this.#durable);
+    const lost = new Set<string>();
+    for (const move of this.#unsynced) {
+      const isKept = isLucky(move, luck);
+      if (isKept && !(isOrdered && move.some(([name]) => lost.has(name)))) apply(move, entries);
+      else for (const [name] of move) lost.add(name);
+    }
+    return new Map([...entries].map(([name, inode]) => [name, contentOf(inode, luck)]));
+  }
+
+  /** Counts an operation, and does it or has it fail, in part where it has parts. */
+  async #operate<T>(
+    operation: string,
+    path: string,
+    act: () => Promise<T>,
+    part?: () => Promise<unknown>,
+  ): Promise<T> {
+    this.operations.push(`${operation} ${basename(path)}`);
+    const wasOff = this.#isOff;
+    const error = this.#fault(this.operations.length, operation);
+    if (error === undefined) return await act();
+    if (!wasOff) await part?.();
+    throw error;
+  }
+
+  #counted(operation: "lstat" | "readFile" | "realpath" | "stat") {
+    const act = realFiles[operation] as (...args: unknown[]) => Promise<unknown>;
+    return (path: string, ...args: unknown[]) =>
+      this.#operate(operation, path, () => act(path, ...args));
+  }
+
+  async #open(path: string, flags: string, mode?: number): Promise<FileHandle> {
+    // Readable, so that the model can see what was written.
+    const readable = flags.startsWith("w") && !flags.endsWith("+") ? `${flags}+` : flags;
+    const handle = await this.#operate("open", path, () => realFiles.open(path, readable, mode));
+    this.openHandles++;
+    const isFolder = path === this.#folder;
+    const name = basename(path);
+    if (!isFolder && !this.#now.has(name)) {
+      this.#move([[name, { durable: Buffer.alloc(0), unsynced: [] }]]);
+    }
+    return this.#wrap(handle, path, isFolder ? undefined : this.#now.get(name)!);
+  }
+
+  /** The calls that src/ makes of a handle; any other is a TypeError, to be added here. */
+  #wrap(handle: FileHandle, path: string, inode: Inode | undefined): FileHandle {
+    const change = (
+      operation: string,
+      act: () => Promise<unknown>,
+      part?: () => Promise<unknown>,
+    ) => this.#operate(operation, path, act, part).finally(() => note(handle, inode!));
+    const sync = (operation: string) => {
+      const seen = inode ? inode.unsynced.length : this.#unsynced.length;
+      return this.#operate(operation, path, async () => {
+        await handle.sync();
+        if (inode) {
+          inode.durable = inode.unsynced.splice(0, seen).at(-1) ?? inode.durable;
+        } else {
+          for (const move of this.#unsynced.splice(0, seen)) apply(move, this.#durable);
+        }
+      });
+    };
+    const close = async () => {
+      this.openHandles--;
+      await handle.close();
+    };
+    return {
+      write: (bytes: Buffer, offset: number, length: number, position: number) =>
+        change(
+          "write",
+          () => handle.write(bytes, offset, length, position),
+          () => handle.write(bytes, offset, length >> 1, position),
+        ),
+      writeFile: (text: string) =>
+        change(
+          "writeFile",
+          () => handle.writeFile(text),
+          () => handle.writeFile(text.slice(0, text.length >> 1)),
+        ),
+      truncate: (length: number) => change("truncate", () => handle.truncate(length)),
+      chmod: (mode: number) => this.#operate("chmod", path, () => handle.chmod(mode)),
+      sync: () => sync("sync"),
+      datasync: () => sync("datasync"),
+      // The system has closed the file even where it reports an error (close(2), "NOTES").
+      close: () => (this.#isOff ? close() : this.#operate("close", path, close, close)),
+    } as unknown as FileHandle;
+  }
+
+  #rename(from: string, to: string): Promise<void> {
+    return this.#operate("rename", from, async () => {
+      await realFiles.rename(from, to);
+      const inode = this.#now.get(basename(from))!;
+      this.#move([
+        [basename(from), undefined],
+        [basename(to), inode],
+      ]);
+    });
+  }
+
+  #rm(path: string): Promise<void> {
+    return this.#operate("rm", path, async () => {
+      await realFiles.rm(path, { force: true });
+      if (this.#now.has(basename(path))) this.#move([[basename(path), undefined]]);
+    });
+  }
+
+  #move(move: Move): void {
+    apply(move, this.#now);
+    this.#unsynced.push(move);
+  }
+}
+
+interface Inode {
+  durable: Buffer;
+  /** What it was after each change since then. */
+  unsynced: Buffer[];
+}
+
+/** What a change of the folder makes of its names, at once. */
+type Move = [name: string, inode: Inode | undefined][];
+
+function apply(move: Move, entries: Map<string, Inode>): void {
+  for (const [name, inode] of move) {
+    if (inode) entries.set(name, inode);
+    else entries.delete(name);
+  }
+}
+
+function isLucky(move: Move, luck: Luck): boolean {
+  if (luck === "removals") return move.every(([, inode]) => inode === undefined);
+  return luck === "all" || (luck !== "none" && luck.once(2));
+}
+
+/** Remembers what a file is now. */
+function note({ fd }: FileHandle, inode: Inode): void {
+  const bytes = Buffer.alloc(fstatSync(fd).size);
+  for (let done = 0; done < bytes.length;) {
+    done += readSync(fd, bytes, done, bytes.length - done, done);
+  }
+  const last = inode.unsynced.at(-1) ?? inode.durable;
+  if (!bytes.equals(last)) inode.unsynced.push(bytes);
+}
+
+function contentOf({ durable, unsynced }: Inode, luck: Luck): Buffer {
+  const all = [durable, ...unsynced];
+  if (luck === "none" || luck === "removals") return durable;
+  if (luck === "all") return all.at(-1)!;
+  const index = luck.below(all.length);
+  const [before, after] = [all[index]!, all[index + 1]];
+  if (after === undefined || after.length < before.length) return before;
+  const torn = luck.below(after.length + 1);
+  const bytes = Buffer.concat([after.subarray(0, torn), before.subarray(torn)]);
+  // The new length may be durable before the bytes are: they are zeros then.
+  if (luck.once(4)) return Buffer.concat([bytes, Buffer.alloc(after.length - bytes.length)]);
+  return bytes;
+}

@@ -1,0 +1,136 @@
+/** A disk that is full, for real, and has room again later, while clients ping. */
+import { mkdir, open, readFile, rm } from "node:fs/promises";
+
+import { errorCode } from "../../src/errors.ts";
+import { Random } from "../fuzz/random.ts";
+import { isLog } from "./check.ts";
+import { Load } from "./load.ts";
+import { serveOnSmallDisk, type SmallDisk, whyNoNamespace } from "./namespace.ts";
+import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
+import { newSignedSetup, SECRET } from "./signed-setup.ts";
+
+const NAMES = Array.from({ length: 12 }, (_, index) => `host-${index}`);
+
+export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[]> {
+  const into = outcome("ENOSPC: a disk of 1 MB, filled and freed");
+  into.skipped = whyNoNamespace()!;
+  if (into.skipped !== undefined) return [into];
+  await using setup = await newSignedSetup('client_log_path = "disk/dynip.json"');
+  const folder = setup.file("disk");
+  await mkdir(folder);
+  await mkdir(setup.file("empty"));
+  await using server = serveOnSmallDisk(setup.config, folder, {
+    size: "1m",
+    from: setup.file("empty"),
+  });
+  await server.started();
+  const load = new Load(setup.port, SECRET, NAMES, new Random(1));
+  await load.start();
+  try {
+    for (let round = 1; round <= rounds; round++) {
+      count(into, `round ${round}`, await fillAndFree(server, folder, load));
+      progress(round, rounds);
+    }
+  } finally {
+    await load.stop();
+  }
+  const log = server.inside(`${folder}/dynip.json`);
+  await eventually(async () => hasAll(await readFile(log), load));
+  const wrong = hasAll(await readFile(log), load) ? [] : ["an acknowledged update is missing"];
+  if ((await server.stop("SIGTERM")) !== 0) wrong.push(`does not stop cleanly: ${server.stderr()}`);
+  count(into, "the end", wrong);
+  return [into];
+}
+
+async function fillAndFree(server: SmallDisk, folder: string, load: Load): Promise<string[]> {
+  const wrong: string[] = [];
+  const log = server.inside(`${folder}/dynip.json`);
+  const filler = server.inside(`${folder}/filler`);
+  if (!(await isAcknowledged(load))) return [`acknowledges nothing: ${server.stderr()}`];
+  const unfilled = server.stderr().length;
+
+  // What room the journal's last page still has is used up first; a snapshot frees some, too.
+  const deadline = performance.now() + 10_000;
+  for (let quiet = 0, seen = -1; quiet < 10; await Bun.sleep(50)) {
+    await fill(filler);
+    quiet = load.acknowledgements === seen ? quiet + 1 : 0;
+    seen = load.acknowledgements;
+    if (performance.now() > deadline) return ["goes on to acknowledge on a full disk"];
+  }
+  const before = load.acknowledgements;
+  const saidBefore = server.stderr();
+  const old = await readFile(log);
+  await Bun.sleep(1500); // a second and more: it tries again
+  if (load.acknowledgements !== before) wrong.push("acknowledged while the disk was full");
+  if (!(await readFile(log)).equals(old)) wrong.push("the old log was touched");
+  if (!isLog(old)) wrong.push("the log is damaged");
+  if (server.stderr() !== saidBefore) wrong.push("goes on to say it while the disk is full");
+  wrong.push(...outages(server, unfilled, "fails"));
+
+  await rm(filler);
+  if (!(await isAcknowledged(load))) wrong.push("does not recover without a restart");
+  const promised = new Map(load.acknowledged);
+  if (!(await eventually(async () => hasAll(await readFile(log), { acknowledged: promised })))) {
+    wrong.push("the log is not written again");
+  }
+  await eventually(() => outages(server, unfilled, "works").length === 0);
+  wrong.push(...outages(server, unfilled, "works"));
+  return wrong;
+}
+
+/**
+ * Whether each failure was said once, with its reason, and its end. While the disk fills up it may
+ * have room again for a moment, as a snapshot frees some.
+ */
+function outages(server: SmallDisk, from: number, inTheEnd: "fails" | "works"): string[] {
+  const lines = server.stderr().slice(from).split("\n");
+  const wrong: string[] = [];
+  for (const part of ["the journal of client log", "Cannot write client log|warning: client log"]) {
+    const said = lines.filter((line) => new RegExp(part).test(line));
+    for (const [index, line] of said.entries()) {
+      const end = index % 2 === 0 ? "no space left on the disk" : "is written again";
+      if (!line.endsWith(end)) wrong.push(`says after ${said[index - 1]}: ${line}`);
+    }
+    const isSaid = inTheEnd === "works" || said.length > 0;
+    if (!isSaid || (said.length % 2 === 0) !== (inTheEnd === "works")) {
+      wrong.push(`says in the end: ${said.at(-1)}`);
+    }
+  }
+  return wrong;
+}
+
+async function fill(path: string): Promise<void> {
+  const file = await open(path, "a");
+  try {
+    for (let size = 65_536; size >= 1;) {
+      try {
+        await file.write(Buffer.alloc(size, 120));
+      } catch (error) {
+        if (errorCode(error) !== "ENOSPC") throw error;
+        size >>= 1;
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether something is acknowledged that was not yet, within 5 seconds. */
+function isAcknowledged(load: Load): Promise<boolean> {
+  const before = load.acknowledgements;
+  return eventually(() => load.acknowledgements > before);
+}
+
+async function eventually(condition: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const end = performance.now() + 5000; performance.now() < end; await Bun.sleep(5)) {
+    if (await condition()) return true;
+  }
+  return false;
+}
+
+function hasAll(log: Buffer, { acknowledged }: Pick<Load, "acknowledged">): boolean {
+  const hosts = JSON.parse(log.toString()) as Record<string, { counter: string }>;
+  return [...acknowledged].every(
+    ([name, counter]) => Number.parseInt(hosts[name]?.counter ?? "0", 16) >= counter,
+  );
+}

@@ -1,0 +1,132 @@
+/** kill -9 of the compiled server, at random moments, under load, and again on the same log. */
+import { readdir } from "node:fs/promises";
+
+import { errorCode } from "../../src/errors.ts";
+import { BINARY, HAS_SIGNALS, serve } from "../e2e/dynip.ts";
+import { Random } from "../fuzz/random.ts";
+import { Load } from "./load.ts";
+import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
+import { newSignedSetup, SECRET } from "./signed-setup.ts";
+
+const NAMES = Array.from({ length: 24 }, (_, index) => `host-${index}`);
+const LONGEST_LIFE_MS = 200;
+const LONGEST_START_MS = 30;
+
+export async function kills(
+  { cycles, seed }: { cycles: number; seed: number },
+  progress: Progress,
+): Promise<Outcome[]> {
+  const into = outcome("kill -9 of the server under load");
+  const random = new Random(seed);
+  await using setup = await newSignedSetup();
+  const load = new Load(setup.port, SECRET, NAMES, random);
+  const watch = new Watch(setup.logPath, load);
+  await load.start();
+  try {
+    for (let cycle = 1; cycle <= cycles; cycle++) {
+      // Now and then before it listens: while it reads, or writes what it has read.
+      if (random.once(4)) await killAtStart(setup.config, random.below(LONGEST_START_MS));
+      const promised = new Map(load.acknowledged);
+      const before = load.acknowledgements;
+      const wrong: string[] = [];
+      try {
+        await using server = await serve([setup.config]);
+        wrong.push(...(await watch.until(promised)));
+        const life = random.below(LONGEST_LIFE_MS);
+        for (const end = performance.now() + life; performance.now() < end;) await Bun.sleep(1);
+        await server.stop("SIGKILL");
+        if (life > 100 && load.acknowledgements === before) wrong.push("acknowledged nothing");
+      } catch (error) {
+        wrong.push((error as Error).message);
+      }
+      count(into, `seed ${seed}, cycle ${cycle}`, wrong);
+      progress(cycle, cycles);
+    }
+    const promised = new Map(load.acknowledged);
+    const wrong: string[] = [];
+    {
+      await using server = await serve([setup.config]);
+      wrong.push(...(await watch.until(promised)));
+      await load.stop();
+      if (HAS_SIGNALS) {
+        await server.stop("SIGTERM");
+        wrong.push(...(await watch.until(load.acknowledged)));
+        const files = (await readdir(setup.path)).sort().join();
+        if (files !== "dynip.json,dynip.toml") wrong.push(`left over: ${files}`);
+      }
+    }
+    count(into, `seed ${seed}, the end`, wrong);
+    into.cycles--; // it is no kill
+    if (wrong.length === 0) into.survived--;
+  } finally {
+    await load.stop().catch(() => {});
+  }
+  return [{ ...into, name: `${into.name}, ${load.acknowledgements} acknowledged` }];
+}
+
+async function killAtStart(config: string, milliseconds: number): Promise<void> {
+  const child = Bun.spawn([BINARY, "serve", config], { stdio: ["ignore", "ignore", "ignore"] });
+  await Bun.sleep(milliseconds);
+  child.kill("SIGKILL");
+  await child.exited;
+}
+
+interface Entry {
+  ipv4: { address: string };
+  counter: string;
+}
+
+/** Reads the log as its readers do. */
+class Watch {
+  readonly #path: string;
+  readonly #load: Load;
+  readonly #seen = new Map<string, number>();
+
+  constructor(path: string, load: Load) {
+    this.#path = path;
+    this.#load = load;
+  }
+
+  /** Waits until the log has what was promised. What was wrong with it. */
+  async until(promised: ReadonlyMap<string, number>): Promise<string[]> {
+    const deadline = performance.now() + 5000;
+    for (;;) {
+      const wrong: string[] = [];
+      const counters = await this.#read(wrong);
+      if (wrong.length > 0) return wrong;
+      const missing = [...promised].filter(
+        ([name, counter]) => (counters.get(name) ?? 0) < counter,
+      );
+      if (missing.length === 0) return [];
+      if (performance.now() > deadline) {
+        return missing.map(
+          ([name, counter]) => `${name} has ${counters.get(name)}, acknowledged was ${counter}`,
+        );
+      }
+      await Bun.sleep(2);
+    }
+  }
+
+  async #read(wrong: string[]): Promise<Map<string, number>> {
+    const counters = new Map<string, number>();
+    let log: Record<string, Entry>;
+    try {
+      log = await Bun.file(this.#path).json();
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || this.#seen.size > 0) {
+        wrong.push(`the log cannot be read: ${(error as Error).message}`);
+      }
+      return counters;
+    }
+    for (const [name, { ipv4, counter: digits }] of Object.entries(log)) {
+      const counter = Number.parseInt(digits, 16);
+      const address = this.#load.addressOf(name, counter);
+      if (ipv4.address !== address) wrong.push(`${name} is at ${ipv4.address}, not ${address}`);
+      const seen = this.#seen.get(name) ?? 0;
+      if (counter < seen) wrong.push(`${name} went back from ${seen} to ${counter}`);
+      this.#seen.set(name, counter);
+      counters.set(name, counter);
+    }
+    return counters;
+  }
+}

@@ -1,0 +1,79 @@
+/** The power goes at every single operation of a client log's life. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../temporary.ts";
+import { Random } from "../fuzz/random.ts";
+import { isLog, LOG, restart } from "./check.ts";
+import { type Contents, Disk, type Luck, systemError } from "./disk.ts";
+import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
+import { live } from "./scenario.ts";
+import { START } from "./starts.ts";
+
+export interface PowerCuts {
+  lucks: number;
+  seed: number;
+  /** More than 1: at every so many operations alone, the seed says which. */
+  every?: number;
+  /** See {@link Disk.cut}. */
+  isOrdered?: boolean;
+  /** The names of what it begins with. */
+  starts?: readonly string[];
+}
+
+/**
+ * Cuts the power at each operation in turn, and starts again on what is left: as a process that is
+ * killed leaves it, without all that was not synced, and `lucks` times with a part of that.
+ */
+export async function powerCuts(
+  { lucks, seed, every = 1, isOrdered = true, starts = Object.keys(START) }: PowerCuts,
+  progress: Progress,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const name of starts) {
+    const start = START[name]!;
+    const killed = outcome(`killed at each file operation, ${name}`);
+    const cut = outcome(`power cut at each file operation, ${name}`);
+    let last = Number.MAX_SAFE_INTEGER;
+    for (let index = 1 + (seed % every); index <= last; index += every) {
+      await using folder = await temporaryFolder();
+      const known = await start(folder.path);
+      const disk: Disk = new Disk(folder.path, await readdir(folder.path), (at) => {
+        if (at < index) return undefined;
+        disk.powerOff();
+        return systemError("EIO");
+      });
+      const { acknowledged, premature } = await live(folder.path, disk, known, () => {});
+      const at = `operation ${index}, ${disk.operations[index - 1] ?? "none"}`;
+      count(killed, at, [...premature, ...(await check(await filesIn(folder.path), acknowledged))]);
+      const tries: [string, Luck][] = [
+        ["nothing unsynced kept", "none"],
+        ["removals alone kept", "removals"],
+      ];
+      for (let i = seed; i < seed + lucks; i++) tries.push([`seed ${i}`, new Random(i)]);
+      for (const [which, luck] of tries) {
+        const left = disk.cut(luck, isOrdered);
+        count(cut, `${at}, ${which}`, await check(left, acknowledged));
+      }
+      // Operations after the cut are counted, too: the last is where nothing fails any more.
+      if (disk.operations.length < index) last = index;
+      progress(index, disk.operations.length);
+    }
+    outcomes.push(killed, cut);
+  }
+  return outcomes;
+}
+
+async function check(left: Contents, acknowledged: ReadonlyMap<string, number>): Promise<string[]> {
+  const wrong = isLog(left.get(LOG)) ? [] : ["the log is damaged"];
+  return [...wrong, ...(await restart(left, acknowledged))];
+}
+
+/** What a process leaves that is killed. */
+async function filesIn(folder: string): Promise<Contents> {
+  const contents: Contents = new Map();
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".lock")) contents.set(name, await readFile(join(folder, name)));
+  }
+  return contents;
+}

@@ -1,0 +1,148 @@
+/** A client log's life in short: opened, appended to, snapshot, appended to meanwhile, closed. */
+import { join } from "node:path";
+
+import { type ClientLog, openClientLog } from "../../src/client-log.ts";
+import type { Host } from "../../src/registry.ts";
+import { recordedLog, type RecordedLog } from "../recorded-log.ts";
+import { LOG, recordOf, survivors } from "./check.ts";
+import type { Disk } from "./disk.ts";
+
+export interface Life {
+  readonly log: RecordedLog;
+  /** The highest counter acknowledged for each name. */
+  readonly acknowledged: Map<string, number>;
+  /** Acknowledgements that a power cut right then would have made a lie of. */
+  readonly premature: string[];
+  /** Names whose update was refused after the disk was well again. */
+  readonly refusedInTheEnd: string[];
+  /** What opening ended with, and closing. */
+  openError?: unknown;
+  closeError?: unknown;
+}
+
+/**
+ * Lives it in `folder`, on `disk`, to its end, whatever fails.
+ * @param known what was acknowledged before
+ * @param heal makes the disk work again: what is tried after that must work
+ */
+export async function live(
+  folder: string,
+  disk: Disk,
+  known: ReadonlyMap<string, number>,
+  heal: () => void,
+): Promise<Life> {
+  const life: Life = {
+    log: recordedLog(),
+    acknowledged: new Map(known),
+    premature: [],
+    refusedInTheEnd: [],
+  };
+  const pauses = new Pauses();
+  let clientLog: ClientLog;
+  try {
+    clientLog = await openClientLog(join(folder, LOG), {
+      log: life.log,
+      files: disk.files,
+      now: () => 0,
+      sleep: (_milliseconds, signal) => pauses.sleep(signal),
+    });
+  } catch (error) {
+    life.openError = error;
+    return life;
+  }
+  const counters = new Map(known);
+  const send = (...names: string[]) =>
+    Promise.all(
+      names.map((name) => {
+        const counter = (counters.get(name) ?? 0) + 1;
+        counters.set(name, counter);
+        return append(clientLog, name, recordOf(name, counter), disk, life);
+      }),
+    );
+
+  clientLog.begin();
+  await send("nas", "pi"); // while the first snapshot is written
+  await pauses.begun();
+  await send("nas", "once"); // and that one never again
+  pauses.end();
+  await send("pi"); // while the journal is rotated
+  await send("nas", "attic");
+  await pauses.begun();
+  pauses.end();
+  await send("nas");
+  await send("pi"); // while it is rotated again, if the snapshot before came to its end
+  await pauses.begun();
+  await send(...Array.from({ length: 40 }, (_, index) => `host-${index}`), "nas");
+  pauses.end();
+  await pauses.begun();
+
+  heal();
+  const names = ["nas", "pi", "attic", "late"];
+  const outcomes = await send(...names);
+  life.refusedInTheEnd.push(...names.filter((_, index) => !outcomes[index]));
+  pauses.end();
+  await pauses.begun();
+  await send("nas"); // so that there is something to write at the end
+  try {
+    await clientLog.close();
+  } catch (error) {
+    life.closeError = error;
+  }
+  return life;
+}
+
+/** As the server does it: in the hosts when durable, then acknowledged. */
+function append(
+  clientLog: ClientLog,
+  name: string,
+  host: Host,
+  disk: Disk,
+  { acknowledged, premature }: Life,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    clientLog.append(name, host, (isDurable) => {
+      if (isDurable) {
+        clientLog.hosts.set(name, host);
+        acknowledged.set(name, host.counter!);
+        premature.push(...missing(acknowledged, disk));
+      }
+      resolve(isDurable);
+    });
+  });
+}
+
+/** What a power cut now would lose of what was acknowledged. */
+function missing(acknowledged: ReadonlyMap<string, number>, disk: Disk): string[] {
+  try {
+    const durable = survivors(disk.cut("none"));
+    return [...acknowledged]
+      .filter(([name, counter]) => (durable.get(name) ?? 0) < counter)
+      .map(([name, counter]) => `${name} ${counter}, durable is ${durable.get(name)}`);
+  } catch (error) {
+    return [`what is durable cannot be read: ${(error as Error).message}`];
+  }
+}
+
+/** The pauses between snapshots, which end when the test says so. */
+class Pauses {
+  #begun = Promise.withResolvers<void>();
+  #ended = Promise.withResolvers<void>();
+
+  sleep(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = (this.#ended = Promise.withResolvers<void>());
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve());
+    this.#begun.resolve();
+    return promise;
+  }
+
+  /** Resolves when a pause has begun; at once where one is. */
+  begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
+  end(): void {
+    this.#begun = Promise.withResolvers<void>();
+    this.#ended.resolve();
+  }
+}
