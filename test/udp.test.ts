@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 
+import { WANTED_BYTES } from "../src/receive-buffer.ts";
 import { bind, type BoundSocket, connect } from "../src/udp.ts";
 import { eventually, hasIPv6, receiver, sendDatagrams } from "./temporary.ts";
 
@@ -54,6 +55,15 @@ test("a socket answers its peers, and never itself", async () => {
   await Bun.sleep(20);
   expect(received).toEqual([]);
 });
+
+test.skipIf(process.platform !== "linux")(
+  "the receive buffer is what was asked for, or what the system allows",
+  async () => {
+    const { socket } = await listen("127.0.0.1");
+    const allowed = Number(await Bun.file("/proc/sys/net/core/rmem_max").text());
+    expect(socket.receiveBuffer).toBe(Math.min(WANTED_BYTES, allowed));
+  },
+);
 
 describe("where the system has no IPv6", () => {
   test.each(["EAFNOSUPPORT", "EADDRNOTAVAIL"])("(%s) * takes IPv4", async (code) => {
