@@ -71,6 +71,30 @@ export async function findFile(
   return { target, mode: stats.mode & 0o777 };
 }
 
+/** A million hosts have a log of half that size. */
+const MAX_BYTES = 512 * 1024 * 1024;
+
+/**
+ * The bytes of a regular file; undefined where there is none.
+ * @throws NotAFileError when there is something else, which may never end, or more than half a
+ *   gigabyte; the operating system's error
+ */
+export async function readWhole(path: string, files: Files): Promise<Buffer | undefined> {
+  try {
+    const stats = await files.stat(path);
+    if (stats.isDirectory()) throw new NotAFileError("it is a folder");
+    if (!stats.isFile()) throw new NotAFileError("it is not a regular file");
+    if (stats.size > MAX_BYTES) {
+      const megabytes = Math.round(stats.size / 1024 / 1024);
+      throw new NotAFileError(`it has ${megabytes} MB, more than a client log can have`);
+    }
+    return await files.readFile(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 /** Where {@link replaceFile} prepares the new content of `path`. */
 export function temporaryPath(path: string): string {
   return `${path}.tmp`;

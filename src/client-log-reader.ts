@@ -1,6 +1,7 @@
 /** Reads what a server before this one has left: its client log, and the lines of its journal. */
+import { readWhole } from "./atomic-file.ts";
 import { ClientLogFormatError, decodeClientLog } from "./client-log-format.ts";
-import { errorCode, EXIT, UserError } from "./errors.ts";
+import { EXIT, UserError } from "./errors.ts";
 import type { Files } from "./files.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Host, Hosts } from "./registry.ts";
@@ -15,13 +16,8 @@ export async function readLog(
   path: string,
   files: Files,
 ): Promise<ReturnType<typeof decodeClientLog>> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await files.readFile(target);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return { hosts: new Map(), carriedOver: 0 };
-    throw error;
-  }
+  const bytes = await readWhole(target, files);
+  if (bytes === undefined) return { hosts: new Map(), carriedOver: 0 };
   try {
     return decodeClientLog(decodeText(bytes));
   } catch (error) {
@@ -39,7 +35,9 @@ export async function readLog(
  */
 export function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
   try {
-    for (const [name, host] of decodeClientLog(`{${text}}`).hosts) {
+    const line = decodeClientLog(`{${text}}`).hosts;
+    if (line.size !== 1) throw new ClientLogFormatError("it is not one host");
+    for (const [name, host] of line) {
       const known = hosts.get(name);
       if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
     }

@@ -11,7 +11,7 @@ import { isUtf8 } from "node:buffer";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { syncFolder } from "./atomic-file.ts";
+import { NotAFileError, readWhole, syncFolder } from "./atomic-file.ts";
 import { errorCode } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
 
@@ -78,6 +78,8 @@ export class Journal {
       await this.#close(); // Windows renames no open file
       if (await this.#exists(this.#path)) {
         await this.#files.rename(this.#path, oldPath(this.#path));
+        // Before a new one takes the name: a disk that kept only that would have lost the old one.
+        await syncFolder(dirname(this.#path), this.#files);
       }
       this.#length = 0;
       this.#isInFolder = false;
@@ -166,13 +168,11 @@ async function readLines(
   path: string,
   files: Files,
 ): Promise<{ lines: JournalLine[]; length: number; isTorn: boolean }> {
-  let bytes: Buffer;
-  try {
-    bytes = await files.readFile(path);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return { lines: [], length: 0, isTorn: false };
-    throw error;
-  }
+  const bytes = await readWhole(path, files).catch((error: unknown) => {
+    if (!(error instanceof NotAFileError)) throw error;
+    throw new NotAFileError(`its journal "${path}": ${error.message}`);
+  });
+  if (bytes === undefined) return { lines: [], length: 0, isTorn: false };
   const length = bytes.lastIndexOf("\n") + 1;
   if (!isUtf8(bytes.subarray(0, length)))
     throw new Error(`its journal "${path}" is not UTF-8 text`);

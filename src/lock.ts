@@ -5,7 +5,7 @@
  * every system that Bun runs on. It ends with its process, however that ends: what a killed server
  * leaves behind is in nobody's way.
  */
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { lstat, open, readFile, rm, stat } from "node:fs/promises";
 
 import { Database, SQLiteError } from "bun:sqlite";
 
@@ -33,6 +33,8 @@ export interface Refusal {
  */
 export async function acquireLock(path: string): Promise<Lock | Refusal> {
   for (;;) {
+    const there = await lstat(path).catch(() => undefined);
+    if (there && !there.isFile()) throw new LockError("it is not a regular file");
     await (await open(path, "a", 0o600)).close();
     await removeIfBlank(path);
     const before = await inode(path);

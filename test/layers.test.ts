@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
     types: ["log.ts", "registry.ts"],
   },
   "client-log-reader.ts": {
-    values: ["client-log-format.ts", "errors.ts"],
+    values: ["atomic-file.ts", "client-log-format.ts", "errors.ts"],
     types: ["files.ts", "journal.ts", "registry.ts"],
   },
   "client-log-format.ts": { values: ["address.ts", "protocol.ts"], types: ["registry.ts"] },

@@ -157,8 +157,8 @@ describe("a journal is refused that", () => {
     }
   });
 
-  // Read as no hosts at all today: `{}` around it is an object.
-  test.failing.each([JOURNAL, OLD_JOURNAL])("has an empty line, not its last: %s", async (name) => {
+  // Braces around nothing are an object, too.
+  test.each([JOURNAL, OLD_JOURNAL])("has an empty line, not its last: %s", async (name) => {
     await using setup = await newSetup({ server: UNBINDABLE });
     await writeFile(setup.logPath, GOOD);
     await writeFile(setup.file(name), lines.replace(line("pi", 2), "\n"));
@@ -244,23 +244,19 @@ onSignals("it starts, and loses nothing, with", () => {
 describe.skipIf(process.platform !== "linux")(
   "what would take a server's memory, or hang it",
   () => {
-    // Read whole today, and decoded: 2 GB of memory, and seconds.
-    test.failing("a log of 1 GB is refused without being read", async () => {
+    test("a log of 1 GB is refused without being read", async () => {
       await using setup = await newSetup();
       await makeSparse(setup.logPath, 2 ** 30);
       expect(await startBriefly(setup)).toBe(2);
     });
 
-    // Opening one waits for a writer, for ever, and SIGTERM is not answered meanwhile.
-    test.failing.each([JOURNAL, OLD_JOURNAL, `${LOG}.lock`])(
-      "a FIFO is refused: %s",
-      async (name) => {
-        await using setup = await newSetup({ server: UNBINDABLE });
-        await writeFile(setup.logPath, GOOD);
-        makeFifo(setup.file(name));
-        expect(await startBriefly(setup)).toBe(2);
-      },
-    );
+    // Opening one would wait for a writer, for ever.
+    test.each([JOURNAL, OLD_JOURNAL, `${LOG}.lock`])("a FIFO is refused: %s", async (name) => {
+      await using setup = await newSetup({ server: UNBINDABLE });
+      await writeFile(setup.logPath, GOOD);
+      makeFifo(setup.file(name));
+      expect(await startBriefly(setup)).toBe(2);
+    });
   },
 );
 
