@@ -182,7 +182,7 @@ export class ClientLog {
       this.#pending = new Map();
       let lines = "";
       for (const [name, { host }] of batch) lines += `${encodeHost(name, host)}\n`;
-      const isDurable = await this.#attempt("the journal of ", () =>
+      const isDurable = await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
         this.#opened.journal.append(lines),
       );
       for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
@@ -199,7 +199,8 @@ export class ClientLog {
   async #writeWhileDirty(): Promise<void> {
     while (this.#dirty && !this.#closing.signal.aborted) {
       const start = this.#parts.now();
-      if (!(await this.#attempt("", () => this.#snapshot()))) this.#dirty = true;
+      if (!(await this.#attempt("", "it is tried again until it works", () => this.#snapshot())))
+        this.#dirty = true;
       const cost = this.#parts.now() - start;
       const pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * cost);
       await this.#parts.sleep(pause, this.#closing.signal).catch(() => {});
@@ -218,11 +219,11 @@ export class ClientLog {
   }
 
   /** Whether the disk took it. A failure is said once, or a full disk would fill up with it. */
-  async #attempt(part: string, write: () => Promise<void>): Promise<boolean> {
+  async #attempt(part: string, hint: string, write: () => Promise<void>): Promise<boolean> {
     try {
       await write();
     } catch (error) {
-      if (!this.#failing.has(part)) this.#parts.log.error(this.#failure(error, part), FAILING_HINT);
+      if (!this.#failing.has(part)) this.#parts.log.error(this.#failure(error, part), hint);
       this.#failing.add(part);
       return false;
     }
@@ -244,7 +245,7 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   files: realFiles,
 };
 
-const FAILING_HINT = "signed pings are not acknowledged until it works again; it is tried again";
+const UNACKNOWLEDGED = "signed pings are not acknowledged until it works again; each tries it";
 
 /** How many pings of one host wait for one sync. */
 const MAX_WAITING = 16;

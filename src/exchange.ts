@@ -35,7 +35,7 @@ export interface Acknowledgement {
   readonly recorded: string;
   /** Whether the server asked for proof first: the address is new to it, or a clock is wrong. */
   readonly isChallenged: boolean;
-  /** How far this clock is ahead of the server's, in seconds; known only when challenged. */
+  /** How far this clock is ahead of the counter that the server asked for, in seconds, or 0. */
   readonly clockAhead: number;
 }
 
@@ -75,7 +75,7 @@ export async function exchange(
         : current.has(nonce) && Number.isSafeInteger(decodeCounter(counter));
     const start = monotonic();
     let reply: Reply | undefined;
-    for (const [index, time] of SCHEDULE.entries()) {
+    for (const index of SCHEDULE.keys()) {
       const cookie = challenge?.value ?? NO_COOKIE;
       // Once the server has named a counter, this machine's clock has no say any more.
       if (!challenge) counter = Math.max(Math.floor(now() * 1000), counter + 1, 1);
@@ -86,7 +86,7 @@ export async function exchange(
       trySend(socket, encodePing({ name, counter: encodeCounter(counter), nonce, cookie }, key));
       const next = SCHEDULE[index + 1] ?? GIVE_UP_MS;
       reply = await inbox.take(key, isOurs, Math.min(start + next, deadline));
-      if (reply || monotonic() >= deadline || start + time >= deadline) break;
+      if (reply || monotonic() >= deadline) break;
     }
     if (reply?.type === "A") {
       const recorded = addressFromHex(reply.value);

@@ -79,9 +79,9 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
   const counters = newCounters();
   const mayWarnOfMac = limit(1, monotonic);
   const mayAnnounce = limit(ANNOUNCEMENTS_PER_SECOND, monotonic);
+  const mayChallenge = limit(CHALLENGES_PER_SECOND, monotonic);
   const behindNat = new Set<string>();
   let isStopping = false;
-  const mayChallenge = limit(CHALLENGES_PER_SECOND, monotonic);
 
   const socket = await parts.bind({
     onDatagram(datagram, address, port, peer) {

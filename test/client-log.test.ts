@@ -200,7 +200,7 @@ describe("a disk that refuses", () => {
     await until(() => sleeps.length === 3);
     expect(log.lines.filter((line) => !line.startsWith("debug"))).toEqual([
       `error: Cannot write client log "${path}": no space left on the disk`,
-      "hint: signed pings are not acknowledged until it works again; it is tried again",
+      "hint: it is tried again until it works",
       `warn: client log "${path}" is written again`,
     ]);
     expect(written).toBe(1);

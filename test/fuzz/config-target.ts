@@ -5,16 +5,15 @@ import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
 import { EXIT, UserError } from "../../src/errors.ts";
 import { encodeKey } from "../../src/protocol.ts";
 import { configText } from "../../src/setup.ts";
-import { Mutator } from "./mutator.ts";
-import { Random } from "./random.ts";
-import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";
-import { bytesOf, textOf } from "./texts.ts";
+import { must, type TargetKind } from "./target.ts";
+import { TextTarget } from "./text-target.ts";
 
 export const configKind: TargetKind = {
   name: "configuration",
   share: 0.1,
   batch: 100,
-  make: (seed) => new ConfigTarget(seed),
+  make: (seed) =>
+    new TextTarget({ name: configKind.name, seed, texts: TEXTS, tokens: TOKENS, check }),
 };
 
 const PATH = "dynip.toml";
@@ -23,39 +22,6 @@ const KEY = encodeKey(Uint8Array.from({ length: 32 }, (_, index) => (index * 91 
 
 /** Of a secret a message shows less than so many characters in a row. */
 const TELLING = 12;
-
-class ConfigTarget implements Target {
-  readonly name = configKind.name;
-  readonly #random: Random;
-  readonly #mutator: Mutator;
-  readonly #seeds = bytesOf(SEEDS);
-  inputs = 0;
-
-  constructor(seed: number) {
-    this.#random = new Random(seed);
-    this.#mutator = new Mutator(this.#random, bytesOf(TOKENS));
-  }
-
-  run(count: number): void {
-    for (let left = count; left > 0; left--) {
-      this.try(
-        this.#mutator.mutate(this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)),
-      );
-    }
-  }
-
-  try(input: Uint8Array): void {
-    this.inputs++;
-    const text = textOf(input);
-    try {
-      inTime(() => check(text));
-    } catch (error) {
-      throw findingOf(error, input);
-    }
-  }
-
-  async close(): Promise<void> {}
-}
 
 function check(text: string): void {
   let config: Config;
@@ -113,7 +79,7 @@ function isMisplaced(text: string): boolean {
   }
 }
 
-const SEEDS = [
+const TEXTS = [
   configText({
     secret: SECRET,
     server: DEFAULTS.server,

@@ -164,7 +164,9 @@ function replayed([log, ...journals]: (Uint8Array | undefined)[]): Hosts {
   const hosts = decodeClientLog(log ? strict.decode(log) : "{}").hosts;
   for (const journal of journals) {
     for (const line of linesOf(journal)) {
-      for (const [name, host] of decodeClientLog(`{${line}}`).hosts) {
+      const decoded = decodeClientLog(`{${line}}`).hosts;
+      if (decoded.size !== 1) throw new Error("a line is one host");
+      for (const [name, host] of decoded) {
         const known = hosts.get(name);
         if (!known || isAtLeast(rank(host), rank(known))) hosts.set(name, host);
       }

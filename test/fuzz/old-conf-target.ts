@@ -3,50 +3,16 @@ import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
 import { EXIT, UserError } from "../../src/errors.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../../src/old-conf.ts";
 import { configText } from "../../src/setup.ts";
-import { Mutator } from "./mutator.ts";
-import { Random } from "./random.ts";
-import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";
-import { bytesOf, textOf } from "./texts.ts";
+import { must, type TargetKind } from "./target.ts";
+import { TextTarget } from "./text-target.ts";
 
 export const oldConfKind: TargetKind = {
   name: "0.1e's .conf",
   share: 0.05,
   batch: 500,
-  make: (seed) => new OldConfTarget(seed),
+  make: (seed) =>
+    new TextTarget({ name: oldConfKind.name, seed, texts: TEXTS, tokens: TOKENS, check }),
 };
-
-class OldConfTarget implements Target {
-  readonly name = oldConfKind.name;
-  readonly #random: Random;
-  readonly #mutator: Mutator;
-  readonly #seeds = bytesOf(SEEDS);
-  inputs = 0;
-
-  constructor(seed: number) {
-    this.#random = new Random(seed);
-    this.#mutator = new Mutator(this.#random, bytesOf(TOKENS));
-  }
-
-  run(count: number): void {
-    for (let left = count; left > 0; left--) {
-      this.try(
-        this.#mutator.mutate(this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)),
-      );
-    }
-  }
-
-  try(input: Uint8Array): void {
-    this.inputs++;
-    const text = textOf(input);
-    try {
-      inTime(() => check(text));
-    } catch (error) {
-      throw findingOf(error, input);
-    }
-  }
-
-  async close(): Promise<void> {}
-}
 
 function check(text: string): void {
   let old: OldConf;
@@ -84,7 +50,7 @@ function takeOver(old: OldConf): Config | undefined {
   }
 }
 
-const SEEDS = [
+const TEXTS = [
   `# Server Configuration
 
 [DynIP:Server]
