@@ -1,6 +1,5 @@
 /** Where the configuration is found, and read from. */
 import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import { cannotRead, type Config, parseConfig } from "./config.ts";
@@ -72,7 +71,7 @@ export function systemConfigPath({ env, platform }: Surroundings = process): str
 async function readText(path: string): Promise<string | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await Bun.file(path).bytes();
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw cannotRead(path, reasonOf(error), { cause: error });

@@ -4,10 +4,10 @@
  * Defaults, then the file over them, then every value checked; an unknown key is an error, since
  * it is a mistyped one.
  */
-import { isIP } from "node:net";
 
 import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 
+import { isAddress } from "./address.ts";
 import { EXIT, UserError } from "./errors.ts";
 import {
   decodeKey,
@@ -152,7 +152,7 @@ const readKey: Reader<Uint8Array> = (value) => {
 
 const SERVER_READERS: { readonly [K in keyof ServerConfig]: Reader<ServerConfig[K]> } = {
   server_ip: checked(
-    (value) => value === "*" || (typeof value === "string" && isIP(value) !== 0),
+    (value) => value === "*" || (typeof value === "string" && isAddress(value)),
     'an IP address, or "*" for every interface',
   ),
   server_port: port,
@@ -178,7 +178,7 @@ const CLIENT_READERS: { readonly [K in keyof ClientConfig]: Reader<ClientConfig[
     // An empty one is a missing one, as in DynIP 0.1e, and `ping` says so.
     const hosts = (Array.isArray(value) ? value : [value]).filter((host) => host !== "");
     for (const host of hosts) {
-      if (typeof host === "string" && (isIP(host) !== 0 || HOST_NAME.test(host))) continue;
+      if (typeof host === "string" && (isAddress(host) || HOST_NAME.test(host))) continue;
       throw new Must("a host name or an IP address, without a port, or a list of such", show(host));
     }
     return hosts as string[];

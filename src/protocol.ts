@@ -34,7 +34,6 @@
  * Pure: no socket, no clock, no file. Hostile input is a value, not an exception.
  */
 import { isUtf8 } from "node:buffer";
-import { timingSafeEqual } from "node:crypto";
 
 /** The UDP port that DynIP 0.1e chose. */
 export const DEFAULT_PORT = 28630;
@@ -133,7 +132,10 @@ export function decodeReply(datagram: Uint8Array): Reply | undefined {
 /** Whether a signed datagram, decoded already, ends in the MAC that `key` gives. */
 export function hasMac(datagram: Uint8Array, key: Uint8Array): boolean {
   const end = datagram.length - MAC_DIGITS;
-  return timingSafeEqual(utf8.encode(mac(datagram.subarray(0, end), key)), datagram.subarray(end));
+  return crypto.timingSafeEqual(
+    utf8.encode(mac(datagram.subarray(0, end), key)),
+    datagram.subarray(end),
+  );
 }
 
 /**

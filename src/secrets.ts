@@ -3,8 +3,6 @@
  * What is set and cannot be read is an error, never passed over for the next; and no message of any
  * kind quotes it.
  */
-import { readFile, stat } from "node:fs/promises";
-
 import { EXIT, reasonOf, UserError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { decodeKey } from "./protocol.ts";
@@ -32,7 +30,7 @@ export async function findSecret(
   if (file === undefined) return configured;
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await Bun.file(file).text();
   } catch (error) {
     throw cannotRead(`"${file}", which ${variable}_FILE names: ${reasonOf(error)}`, error);
   }
@@ -43,7 +41,7 @@ export async function findSecret(
 /** Warns when others on this machine can read a file that holds a secret. */
 export async function warnIfReadable(path: string, log: Log): Promise<void> {
   if (process.platform === "win32") return; // mode bits say nothing there
-  const { mode } = await stat(path);
+  const { mode } = await Bun.file(path).stat();
   if ((mode & 0o004) === 0) return;
   log.warn(
     `everybody on this machine can read "${path}", which holds a secret`,

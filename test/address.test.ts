@@ -1,10 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { BlockList, isIP } from "node:net";
+
+import fc from "fast-check";
 
 import {
   addressFromHex,
   addressToHex,
   canonicalAddress,
   familyOf,
+  isAddress,
   isPrivate,
   isUnicast,
 } from "../src/address.ts";
@@ -107,4 +111,66 @@ test("addresses that are everybody's or nobody's", () => {
   for (const address of ["203.0.113.7", "127.0.0.1", "223.255.255.255", "2001:db8::1", "fe80::1"]) {
     expect([address, isUnicast(address)]).toEqual([address, true]);
   }
+});
+
+describe("it is what node:net, which is dear to load, says", () => {
+  const changed = fc
+    .tuple(
+      fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("fe80::1%eth0", "::ffff:192.0.2.1", "1::8")),
+      fc.array(fc.tuple(fc.nat(), fc.nat(1), fc.constantFrom(...":.%0129afFgx []-", "::", "")), {
+        maxLength: 3,
+      }),
+    )
+    .map(([text, edits]) =>
+      edits.reduce((edited, [at, cut, put]) => {
+        const start = at % (edited.length + 1);
+        return edited.slice(0, start) + put + edited.slice(start + cut);
+      }, text),
+    );
+
+  test("of what is an address", () => {
+    fc.assert(
+      fc.property(changed, (text) => expect(isAddress(text)).toBe(isIP(text) !== 0)),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test("of whose an address is", () => {
+    const list = (...subnets: string[]) => {
+      const blocks = new BlockList();
+      for (const subnet of subnets) {
+        const [address = "", prefix] = subnet.split("/");
+        blocks.addSubnet(address, Number(prefix), familyOf(address));
+      }
+      return blocks;
+    };
+    const privates = list(
+      ...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"],
+      ...["127.0.0.0/8", "::1/128", "fc00::/7", "fe80::/10"],
+    );
+    const notUnicast = list("0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8");
+    const octet = fc.oneof(
+      fc.nat(255),
+      fc.constantFrom(0, 10, 64, 100, 127, 169, 172, 192, 224, 255),
+    );
+    const group = fc.oneof(
+      fc.nat(0xffff),
+      fc.constantFrom(0, 1, 0xfbff, 0xfc00, 0xfe80, 0xfebf, 0xff00),
+    );
+    const address = fc.oneof(
+      fc.tuple(octet, octet, octet, octet).map((octets) => octets.join(".")),
+      fc
+        .array(group, { minLength: 8, maxLength: 8 })
+        .map((groups) => groups.map((one) => one.toString(16)).join(":")),
+    );
+    fc.assert(
+      fc.property(address, (text) => {
+        const canonical = canonicalAddress(text)!;
+        expect(isPrivate(canonical)).toBe(privates.check(canonical, familyOf(canonical)));
+        expect(isUnicast(canonical)).toBe(!notUnicast.check(canonical, familyOf(canonical)));
+        expect(addressFromHex(addressToHex(canonical))).toBe(canonical);
+      }),
+      { numRuns: 5000 },
+    );
+  });
 });

@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
     types: ["files.ts", "journal.ts", "registry.ts"],
   },
   "client-log-format.ts": { values: ["address.ts", "protocol.ts"], types: ["registry.ts"] },
-  "config.ts": { values: ["errors.ts", "protocol.ts"] },
+  "config.ts": { values: ["address.ts", "errors.ts", "protocol.ts"] },
   "config-file.ts": { values: ["config.ts", "errors.ts"] },
   "cookie.ts": { values: [] },
   "duration.ts": { values: [] },
@@ -76,14 +76,14 @@ const PACKAGES: Record<string, (file: string) => boolean> = {
 
 /** Files that do no input or output, know no clock and no randomness, and what they may use. */
 const PURE: Record<string, string[]> = {
-  "address.ts": ["node:net"], // isIP alone
+  "address.ts": [],
   "client-log-format.ts": [],
-  "config.ts": ["node:net", "smol-toml"], // isIP alone
+  "config.ts": ["smol-toml"],
   "cookie.ts": [],
   "duration.ts": [],
   "keyring.ts": [],
   "old-conf.ts": [],
-  "protocol.ts": ["node:buffer", "node:crypto"], // isUtf8 and timingSafeEqual alone
+  "protocol.ts": ["node:buffer"], // isUtf8 alone
   "registry.ts": [],
   "setup.ts": [],
 };

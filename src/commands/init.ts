@@ -11,7 +11,7 @@ import { type OldConf, OldConfError, parseOldConf } from "../old-conf.ts";
 import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol.ts";
 import { findSecret } from "../secrets.ts";
 import { clientConfigText, clientNextSteps, configText, nextSteps } from "../setup.ts";
-import { defineSubcommand, LOG_ARGS } from "./main.ts";
+import { defineSubcommand, LOG_ARGS, print } from "./main.ts";
 
 export default defineSubcommand({
   meta: {
@@ -61,7 +61,7 @@ export default defineSubcommand({
     // Mode bits say nothing on Windows, where the folder's permissions hold.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
-    process.stdout.write(lines.map(printable).join("\n"));
+    print(lines.map(printable).join("\n"));
   },
 });
 

@@ -66,10 +66,13 @@ export function logLevel(
   return debug ? "debug" : verbose ? "info" : normal;
 }
 
+/** Writes to stdout, whose reader may have read enough and gone, as `head` does. */
+export function print(text: string): void {
+  process.stdout.once("error", () => {}).write(text);
+}
+
 /** Runs the command that `rawArgs` names, reports its error if it has one. Never rejects. */
 export async function main(root: Root, rawArgs: string[]): Promise<ExitCode> {
-  // Whoever reads our output may have read enough, as `head` does.
-  process.stdout.on("error", () => {});
   try {
     return await dispatch(root, rawArgs);
   } catch (error) {
@@ -108,9 +111,9 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     command ? `${root.meta.name} ${name}` : root.meta.name,
   );
   if (request === "help") {
-    process.stdout.write(await usage(root, command, process.stdout));
+    print(await usage(root, command, process.stdout));
   } else if (request === "version") {
-    process.stdout.write(`${root.meta.name} ${root.meta.version}\n`);
+    print(`${root.meta.name} ${root.meta.version}\n`);
   } else if (command) {
     await runCommand(command, { rawArgs: rest });
   } else {

@@ -1,8 +1,7 @@
 /** `dynip ping`: tells the server this machine's name, and so its address. */
-import { lookup } from "node:dns/promises";
-import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
+import { isAddress } from "../address.ts";
 import {
   type Identity,
   NoAddressError,
@@ -15,7 +14,7 @@ import { SIGNED_NAME_RULE } from "../config.ts";
 import { describeDuration, parseDuration } from "../duration.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
 import { type Acknowledgement, NoAcknowledgementError } from "../exchange.ts";
-import { createLog, type Log } from "../log.ts";
+import { createLog, isTerminal, type Log } from "../log.ts";
 import { deriveKey, isPlainName, isSignedName } from "../protocol.ts";
 import { COUNTER_WINDOW } from "../registry.ts";
 import { findSecret, warnIfReadable } from "../secrets.ts";
@@ -45,9 +44,9 @@ export default defineSubcommand({
   async run(args) {
     const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
     const jitter = duration("jitter", args.jitter) ?? 0;
+    const [loaded, isPerson] = await Promise.all([loadConfig(args.config), isTerminal()]);
     // A line for a person; nothing for cron, which would mail it every five minutes.
-    const log = createLog({ level: logLevel(args, process.stderr.isTTY ? "log" : "warn") });
-    const loaded = await loadConfig(args.config);
+    const log = createLog({ level: logLevel(args, isPerson ? "log" : "warn") });
     log.info(`configuration "${loaded.path}"`);
     const { server_hostname: hosts, server_port: port, family } = loaded.config.client;
     if (hosts.length === 0) {
@@ -60,7 +59,7 @@ export default defineSubcommand({
       );
     }
     const identity = await identify(loaded, log);
-    await setTimeout(Math.random() * jitter);
+    if (jitter > 0) await setTimeout(Math.random() * jitter);
 
     const results = await Promise.all(
       hosts.map(async (host) => {
@@ -90,7 +89,7 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
   const ownKey = isFromFile ? client.key : keyOfEnvironment;
   const secret = isFromFile ? config.secret : secretOfEnvironment;
   if (client.key || config.secret) await warnIfReadable(path, log);
-  const given = client.client_name ?? hostname();
+  const given = client.client_name ?? (await import("node:os")).hostname();
   if (!ownKey && !secret) {
     if (isPlainName(given)) return { name: given, key: undefined };
     throw badName(path, given, "which is no name to send");
@@ -113,6 +112,8 @@ function badName(path: string, name: string, problem: string): UserError {
 function resolver(log: Log): (host: string) => Promise<string[]> {
   let isFirst = true;
   return async (host) => {
+    if (isAddress(host)) return [host];
+    const { lookup } = await import("node:dns/promises");
     try {
       return (await lookup(host, { all: true })).map(({ address }) => address);
     } catch (error) {
