@@ -37,15 +37,35 @@ export function familyOf(canonical: string): Family {
 
 /** A canonical address as the wire has it: 16 bytes, IPv4 mapped, in 32 lower-case hex digits. */
 export function addressToHex(canonical: string): string {
-  const groups = familyOf(canonical) === "ipv4" ? MAPPED.concat(parseIPv4(canonical)) : undefined;
-  return (groups ?? parseIPv6(canonical)!)
-    .map((group) => group.toString(16).padStart(4, "0"))
-    .join("");
+  if (familyOf(canonical) === "ipv4") {
+    return `00000000000000000000ffff${ipv4ToNumber(canonical).toString(16).padStart(8, "0")}`;
+  }
+  const groups = parseIPv6(canonical)!;
+  return groups.map((group) => group.toString(16).padStart(4, "0")).join("");
 }
 
 /** The reverse of {@link addressToHex}: the canonical address of 32 hex digits. */
 export function addressFromHex(digits: string): string {
   return formatGroups(digits.match(/.{4}/g)!.map((group) => Number.parseInt(group, 16)));
+}
+
+/** A canonical IPv4 address as a number: its first byte is the highest. */
+export function ipv4ToNumber(canonical: string): number {
+  let number = 0;
+  let byte = 0;
+  for (let at = 0; at < canonical.length; at++) {
+    const code = canonical.charCodeAt(at);
+    if (code === DOT) {
+      number = number * 256 + byte;
+      byte = 0;
+    } else byte = byte * 10 + code - ZERO;
+  }
+  return number * 256 + byte;
+}
+
+/** The reverse of {@link ipv4ToNumber}. */
+export function ipv4FromNumber(number: number): string {
+  return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`;
 }
 
 /** Addresses that say nothing to somebody elsewhere: RFC 1918, 6598, 3927, 4193, 4291, loopback. */
@@ -57,6 +77,9 @@ export function isPrivate(canonical: string): boolean {
 export function isUnicast(canonical: string): boolean {
   return !NOT_UNICAST.test(addressToHex(canonical));
 }
+
+const DOT = 0x2e;
+const ZERO = 0x30;
 
 const OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
@@ -73,8 +96,8 @@ const NOT_UNICAST = /^(?:0{20}ffff(?:00|e|f{8}$)|0{32}$|ff)/;
 
 /** The two groups of an IPv4 address. */
 function parseIPv4(address: string): number[] {
-  const [a, b, c, d] = address.split(".").map(Number);
-  return [a! * 256 + b!, c! * 256 + d!];
+  const number = ipv4ToNumber(address);
+  return [number >>> 16, number & 0xffff];
 }
 
 /** The eight groups of an IPv6 address (RFC 4291, section 2.2); undefined when it is none. */
@@ -106,10 +129,7 @@ function parseGroups(text: string, isEnd: boolean): number[] | undefined {
 /** Eight groups as RFC 5952 writes them: the first of the longest runs of zeros is `::`. */
 function formatGroups(groups: readonly number[]): string {
   if (MAPPED.every((group, index) => groups[index] === group)) {
-    return groups
-      .slice(6)
-      .flatMap((group) => [group >> 8, group & 255])
-      .join(".");
+    return ipv4FromNumber(groups[6]! * 65_536 + groups[7]!);
   }
   let run = { start: 0, length: 1 }; // one zero alone stays as it is
   for (let start = 0; start < 8; start++) {

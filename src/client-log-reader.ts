@@ -1,13 +1,15 @@
 /** Reads what a server before this one has left: its client log, and the lines of its journal. */
 import { readWhole } from "./atomic-file.ts";
-import { ClientLogFormatError, decodeClientLog } from "./client-log-format.ts";
+import { ClientLogFormatError, decodeClientLog, decodeInto } from "./client-log-format.ts";
+import { HostTable } from "./host-table.ts";
 import { EXIT, UserError } from "./errors.ts";
 import type { Files } from "./files.ts";
 import type { JournalLine } from "./journal.ts";
-import type { Host, Hosts } from "./registry.ts";
+import type { Host, HostStore } from "./registry.ts";
 
 /**
- * The hosts in the log at `target`; none where there is no log.
+ * The hosts in the log at `target`, none where there is no log; how many of them DynIP 0.1e
+ * recorded, and how large it is.
  * @param path as the user knows it
  * @throws UserError (exit code 2) when it is no client log
  */
@@ -15,11 +17,13 @@ export async function readLog(
   target: string,
   path: string,
   files: Files,
-): Promise<ReturnType<typeof decodeClientLog>> {
+): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
+  const hosts = new HostTable();
   const bytes = await readWhole(target, files);
-  if (bytes === undefined) return { hosts: new Map(), carriedOver: 0 };
+  if (bytes === undefined) return { hosts, carriedOver: 0, bytes: 0 };
   try {
-    return decodeClientLog(decodeText(bytes));
+    const carriedOver = decodeInto(hosts, decodeText(bytes));
+    return { hosts, carriedOver, bytes: bytes.length };
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, error.message, {
@@ -33,7 +37,7 @@ export async function readLog(
  * Takes a line of the journal into `hosts`. A record that is older than the one there is already is
  * in the journal when a server was killed between a snapshot and the journal's cut.
  */
-export function replay({ text, where }: JournalLine, hosts: Hosts, path: string): void {
+export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): void {
   try {
     const line = decodeClientLog(`{${text}}`).hosts;
     if (line.size !== 1) throw new ClientLogFormatError("it is not one host");

@@ -2,10 +2,15 @@
  * The client log on disk: the JSON file that the server keeps, and its journal.
  *
  * Durable first: a change is appended to the journal and synced, one sync for all changes that
- * waited (group commit), a host that changed ten times meanwhile being one line. The log itself is
- * a snapshot, replaced whole. It is written at once after a change, unless it has just been: then
- * half a second later, or four times as long as the last one took, so that writing never takes
- * more than a fifth of the time. When it is durable, the journal is cut.
+ * waited (group commit), a host that changed ten times meanwhile being one line. What nobody waits
+ * for, as nobody does for a plain ping, is gathered for a tenth of a second under load.
+ *
+ * The log itself is a snapshot, replaced whole; when it is durable, the journal is cut. News, such as
+ * another address, is written at once, unless a snapshot has just been: then half a second later, or
+ * four times as long as the last one took, so that writing never takes more than a fifth of the time.
+ * That a host is still where it was is no news: a large log waits until the journal has grown to a
+ * part of its size, or for five minutes. Ten thousand hosts at a ping each in five minutes would
+ * otherwise have 1.5 MB written every half second.
  */
 import { setTimeout } from "node:timers/promises";
 
@@ -16,16 +21,19 @@ import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
+import type { HostTable } from "./host-table.ts";
 import type { Log } from "./log.ts";
-import type { Host, Hosts } from "./registry.ts";
+import type { Host } from "./registry.ts";
 
 /** What the log uses of the world; the real one unless a test says otherwise. */
 export interface ClientLogParts {
   log: Log;
   /** A monotonic clock, in milliseconds. */
   now?: () => number;
-  /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
+  /** Resolves after so many milliseconds, or rejects when the signal is aborted: for snapshots. */
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
+  /** The same, for what is gathered to be journalled. */
+  gather?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   replace?: typeof replaceFile;
   files?: Files;
 }
@@ -43,7 +51,7 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
   try {
     const { target, mode } = await findFile(path, files);
     lock = await takeLock(`${target}.lock`, path);
-    const { hosts, carriedOver } = await readLog(target, path, files);
+    const { hosts, carriedOver, bytes } = await readLog(target, path, files);
     const { journal, lines } = await openJournal(`${target}.journal`, files);
     for (const line of lines) replay(line, hosts, path);
     return new ClientLog({
@@ -52,6 +60,7 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
       mode: mode ?? NEW_FILE_MODE,
       hosts,
       carriedOver,
+      bytes,
       replayed: lines.length,
       isNew: mode === undefined,
       journal,
@@ -76,8 +85,10 @@ interface OpenedLog {
   /** The file behind it. */
   target: string;
   mode: number;
-  hosts: Hosts;
+  hosts: HostTable;
   carriedOver: number;
+  /** The log's size. */
+  bytes: number;
   replayed: number;
   isNew: boolean;
   journal: Journal;
@@ -85,7 +96,7 @@ interface OpenedLog {
   parts: ClientLogParts;
 }
 
-/** A change that is on its way to the journal. */
+/** A change that somebody waits for, on its way to the journal. */
 interface Pending {
   host: Host;
   done: ((isDurable: boolean) => void)[];
@@ -94,20 +105,33 @@ interface Pending {
 /** An open client log, see {@link openClientLog}. */
 export class ClientLog {
   /** The hosts it keeps: whoever changes them calls {@link append}. */
-  readonly hosts: Hosts;
+  readonly hosts: HostTable;
   readonly #opened: OpenedLog;
   readonly #parts: Required<ClientLogParts>;
   readonly #closing = new AbortController();
   #pending = new Map<string, Pending>();
   #committing: Promise<void> | undefined;
+  #hasNews = false;
+  /** Somebody waits for what is pending, or will. */
+  #isAwaited = false;
+  /** Aborted to end the gathering of more. */
+  #gathering = new AbortController();
+  #lastCommit = Number.NEGATIVE_INFINITY;
   #begun = false;
+  /** The log does not say all that is known. */
   #dirty = false;
+  /** Aborted when that is worth a snapshot. */
+  #due = new AbortController();
+  /** Bytes of the last snapshot, and of the journal since. */
+  #snapshotBytes: number;
+  #journalBytes = 0;
   readonly #failing = new Set<string>();
   #writing: Promise<void> | undefined;
 
   constructor(opened: OpenedLog) {
     this.hosts = opened.hosts;
     this.#opened = opened;
+    this.#snapshotBytes = opened.bytes;
     this.#parts = { ...REAL_PARTS, ...opened.parts };
   }
 
@@ -123,29 +147,26 @@ export class ClientLog {
       this.#parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
     }
     if (replayed > 0) this.#parts.log.info(`replayed ${replayed} lines of the journal`);
-    if (isNew || carriedOver > 0 || replayed > 0) this.#changed();
+    if (isNew || carriedOver > 0 || replayed > 0) this.#changed(true);
   }
 
   /**
    * Makes a host's record durable, and writes it into the log soon. Returns at once.
+   * @param host its record; without `done` it is in `hosts` already
    * @param done called when it is durable, or when that failed; it must put the record in `hosts`,
    *   unless it is there already. The failure itself is logged here.
+   * @param isNews whether it says more than that the host is where it was
    */
-  append(name: string, host: Host, done?: (isDurable: boolean) => void): void {
-    const pending = this.#pending.get(name);
-    if (pending) {
-      pending.host = host;
-      if (done) pending.done.push(done);
-      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
-      if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
-    } else {
-      this.#pending.set(name, { host, done: done ? [done] : [] });
-    }
+  append(name: string, host: Host, done?: (isDurable: boolean) => void, isNews = true): void {
+    if (done) this.#await(name, host, done);
+    else this.hosts.mark(name);
+    this.#hasNews ||= isNews;
     this.#committing ??= this.#commitWhilePending();
   }
 
   /** Resolves when all that was appended is durable, or has failed. */
   async settled(): Promise<void> {
+    this.#hurry();
     await this.#committing;
   }
 
@@ -157,7 +178,8 @@ export class ClientLog {
   async close(): Promise<void> {
     const { journal, lock } = this.#opened;
     this.#closing.abort();
-    await this.#committing;
+    this.#due.abort();
+    await this.settled();
     await this.#writing;
     try {
       if (this.#dirty) await this.#snapshot();
@@ -175,35 +197,79 @@ export class ClientLog {
     }
   }
 
+  #await(name: string, host: Host, done: (isDurable: boolean) => void): void {
+    const pending = this.#pending.get(name);
+    if (pending) {
+      pending.host = host;
+      pending.done.push(done);
+      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
+      if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
+    } else {
+      this.#pending.set(name, { host, done: [done] });
+    }
+    this.#hurry();
+  }
+
+  /** Somebody waits: what is pending is committed without gathering more. */
+  #hurry(): void {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.#gathering.abort();
+  }
+
   async #commitWhilePending(): Promise<void> {
     await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
-    while (this.#pending.size > 0) {
+    while (this.#pending.size > 0 || this.hosts.hasMarked) {
+      const wait = this.#lastCommit + GATHER_MS - this.#parts.now();
+      if (wait > 0 && !this.#isAwaited) {
+        await this.#parts.gather(wait, this.#gathering.signal).catch(() => {});
+      }
       const batch = this.#pending;
+      const isNews = this.#hasNews;
       this.#pending = new Map();
-      let lines = "";
-      for (const [name, { host }] of batch) lines += `${encodeHost(name, host)}\n`;
-      const isDurable = await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
-        this.#opened.journal.append(lines),
-      );
-      for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
-      this.#changed();
+      this.#hasNews = false;
+      this.#isAwaited = false;
+      this.#gathering = new AbortController();
+      await this.#commit(batch);
+      this.#lastCommit = this.#parts.now();
+      this.#changed(isNews);
     }
     this.#committing = undefined;
   }
 
-  #changed(): void {
+  async #commit(batch: ReadonlyMap<string, Pending>): Promise<void> {
+    const lines = encodeLines(this.hosts.takeMarked(), batch).map((part) => {
+      this.#journalBytes += part.length;
+      return part;
+    });
+    const isDurable = await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
+      this.#opened.journal.append(lines),
+    );
+    for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
+  }
+
+  #changed(isNews: boolean): void {
     this.#dirty = true;
+    const isSmall = this.#snapshotBytes <= SMALL_BYTES;
+    if (isNews || isSmall || this.#journalBytes >= this.#snapshotBytes * JOURNAL_PER_SNAPSHOT) {
+      this.#due.abort();
+    }
     this.#writing ??= this.#writeWhileDirty();
   }
 
   async #writeWhileDirty(): Promise<void> {
+    const { now, sleep } = this.#parts;
     while (this.#dirty && !this.#closing.signal.aborted) {
-      const start = this.#parts.now();
-      if (!(await this.#attempt("", "it is tried again until it works", () => this.#snapshot())))
+      if (!this.#due.signal.aborted) await sleep(MAX_AGE_MS, this.#due.signal).catch(() => {});
+      if (this.#closing.signal.aborted) break;
+      const start = now();
+      if (!(await this.#attempt("", "it is tried again until it works", () => this.#snapshot()))) {
         this.#dirty = true;
-      const cost = this.#parts.now() - start;
+        this.#due.abort();
+      }
+      const cost = now() - start;
       const pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * cost);
-      await this.#parts.sleep(pause, this.#closing.signal).catch(() => {});
+      await sleep(pause, this.#closing.signal).catch(() => {});
     }
     this.#writing = undefined;
   }
@@ -211,10 +277,18 @@ export class ClientLog {
   async #snapshot(): Promise<void> {
     const { path, target, mode, journal } = this.#opened;
     this.#dirty = false;
+    this.#due = new AbortController();
+    this.#journalBytes = 0;
+    let bytes = 0;
     // What the journal has is in `hosts` already, so that the snapshot will have it, too.
     await journal.rotate();
-    await this.#parts.replace(target, encodeClientLog(this.hosts), mode, this.#parts.files);
+    const slices = encodeClientLog(this.hosts).map((slice) => {
+      bytes += slice.length;
+      return slice;
+    });
+    await this.#parts.replace(target, slices, mode, this.#parts.files);
     await journal.dropOld();
+    this.#snapshotBytes = bytes;
     this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
   }
 
@@ -241,6 +315,7 @@ export class ClientLog {
 const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   now: () => performance.now(),
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+  gather: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
   replace: replaceFile,
   files: realFiles,
 };
@@ -250,9 +325,22 @@ const UNACKNOWLEDGED = "signed pings are not acknowledged until it works again; 
 /** How many pings of one host wait for one sync. */
 const MAX_WAITING = 16;
 
+/** At least so long between two commits that nobody waits for. */
+const GATHER_MS = 100;
+
+/** Some 60 kB of the journal, made in less than a millisecond. */
+const LINES_PER_PART = 512;
+
 /** At least so long between snapshots: with their own cost, under a second stale. */
 const MIN_PAUSE_MS = 500;
 const PAUSE_PER_COST = 4;
+
+/** A snapshot of so many bytes, a hundred hosts, costs no more than the syncs around it. */
+const SMALL_BYTES = 16_384;
+/** Without news, a snapshot is worth so much of the journal: four bytes are written for each there. */
+const JOURNAL_PER_SNAPSHOT = 1 / 3;
+/** Without news, a snapshot comes after so long at the latest. */
+const MAX_AGE_MS = 300_000;
 
 /** Names and addresses of people's homes: for the server's user alone, until its owner opens it. */
 const NEW_FILE_MODE = 0o600;
@@ -263,6 +351,23 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: "change client_log_path",
   EROFS: "change client_log_path to a folder that can be written to",
 };
+
+/** The journal's lines of a batch, in parts none of which takes long to make. */
+function* encodeLines(
+  marked: Iterable<[string, Host]>,
+  batch: ReadonlyMap<string, Pending>,
+): Generator<string> {
+  let part = "";
+  let count = 0;
+  for (const [name, host] of marked) {
+    part += `${encodeHost(name, host)}\n`;
+    if (++count % LINES_PER_PART !== 0) continue;
+    yield part;
+    part = "";
+  }
+  for (const [name, { host }] of batch) part += `${encodeHost(name, host)}\n`;
+  if (part !== "") yield part;
+}
 
 async function takeLock(lockPath: string, path: string): Promise<Lock> {
   try {

@@ -37,10 +37,11 @@ export class Journal {
   }
 
   /**
-   * Appends whole lines, durably.
+   * Appends whole lines, durably: one sync for all of them.
+   * @param lines in parts, each written off the main thread before the next is asked for
    * @throws the operating system's error; the journal is then as it was before, and can be used
    */
-  append(lines: string): Promise<void> {
+  append(lines: string | Iterable<string>): Promise<void> {
     return this.#inTurn(async () => {
       try {
         const file = (this.#file ??= await this.#open());
@@ -48,13 +49,17 @@ export class Journal {
         this.#isInFolder = true;
         if (this.#isTorn) await file.truncate(this.#length);
         this.#isTorn = true;
-        const bytes = Buffer.from(lines);
-        for (let done = 0; done < bytes.length;) {
-          const rest = bytes.length - done;
-          done += (await file.write(bytes, done, rest, this.#length + done)).bytesWritten;
+        let end = this.#length;
+        for (const part of typeof lines === "string" ? [lines] : lines) {
+          const bytes = Buffer.from(part);
+          for (let done = 0; done < bytes.length;) {
+            const { bytesWritten } = await file.write(bytes, done, bytes.length - done, end);
+            done += bytesWritten;
+            end += bytesWritten;
+          }
         }
         await file.datasync();
-        this.#length += bytes.length;
+        this.#length = end;
         this.#isTorn = false;
       } catch (error) {
         // The file system may have gone and come back: the next append opens the file anew.

@@ -26,6 +26,11 @@ export type Host = { readonly [F in Family]?: Sighting } & {
 /** All hosts by name. */
 export type Hosts = Map<string, Host>;
 
+/** What a registry and a client log use of such a Map. */
+export interface HostStore extends ReadonlyMap<string, Host> {
+  set(name: string, host: Host): this;
+}
+
 /** What a ping that was accepted did. */
 export type Change =
   /** The name was not known. */
@@ -69,17 +74,17 @@ export const COUNTER_WINDOW = 300_000_000;
 
 /** Keeps `hosts` up to date, and never evicts one. */
 export class Registry {
-  readonly #hosts: Hosts;
+  readonly #hosts: HostStore;
   readonly #maxClients: number;
   /** Signed updates accepted and not yet durable: counters go by these, readers by `hosts`. */
-  readonly #staged: Hosts = new Map();
+  readonly #staged = new Map<string, Host>();
   #plainNames = 0;
 
   /**
    * @param hosts the hosts known already, such as a client log's; there may be more than `maxClients`
    * @param maxClients from how many known plain names on a new one is dropped; at least 1
    */
-  constructor(hosts: Hosts, maxClients: number) {
+  constructor(hosts: HostStore, maxClients: number) {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
     for (const { counter } of hosts.values()) if (counter === undefined) this.#plainNames++;
@@ -92,8 +97,10 @@ export class Registry {
    * @param now milliseconds since 1970, UTC
    */
   recordPlain(name: string, address: string, now: number): PlainOutcome {
-    if (this.#latest(fold(name))?.counter !== undefined) return SIGNED_NAME;
     const known = this.#hosts.get(name);
+    const folded = fold(name);
+    const latest = folded === name ? (this.#staged.get(name) ?? known) : this.#latest(folded);
+    if (latest?.counter !== undefined) return SIGNED_NAME;
     if (known === undefined) {
       if (this.#plainNames >= this.#maxClients) return FULL;
       this.#plainNames++;
@@ -166,9 +173,12 @@ const SAME: Change = { kind: "same" };
 
 /** The signed name that a plain name could be taken for: without regard to case or a final dot. */
 function fold(name: string): string {
+  if (FOLDED.test(name)) return name;
   // By way of upper case, as Unicode's case folding: ſ is an s.
   return name.toUpperCase().toLowerCase().replace(/\.+$/, "");
 }
+
+const FOLDED = /^[a-z0-9._-]*[a-z0-9_-]$/;
 
 function changeOf(known: Host | undefined, address: string): Change {
   if (known === undefined) return NEW;
@@ -180,5 +190,7 @@ function seen(known: Host | undefined, address: string, now: number): Host {
   const family = familyOf(address);
   const sighting = known?.[family];
   const since = sighting?.address === address ? sighting.since : now;
-  return { ...known, [family]: { address, since, lastSeen: now } };
+  const here = { address, since, lastSeen: now };
+  // Spreading costs more than all the rest; most hosts are in one family alone.
+  return family === "ipv4" && !known?.ipv6 ? { ipv4: here } : { ...known, [family]: here };
 }

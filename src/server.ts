@@ -76,6 +76,9 @@ interface Peer {
  */
 export async function listenLoop(parts: ServerParts): Promise<Counters> {
   const { registry, clientLog, signing, allowPlain, isPublic, log, now, monotonic } = parts;
+  // What is not shown is not made: a message costs more than a ping.
+  const info = isShown("info", log) ? log.info : undefined;
+  const debug = isShown("debug", log) ? log.debug : undefined;
   const counters = newCounters();
   const mayWarnOfMac = limit(1, monotonic);
   const mayAnnounce = limit(ANNOUNCEMENTS_PER_SECOND, monotonic);
@@ -89,14 +92,14 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
       const message = decode(datagram);
       switch (message.type) {
         case "dropped":
-          return drop(message.reason, `${datagram.length} bytes`, address);
+          return drop(message.reason, datagram.length, address);
         case "plain":
           return onPlain(message.name, address);
         case "signed":
           return onSigned(message.ping, datagram, { address, port, peer });
       }
     },
-    onError: (error) => log.debug(`socket: ${error.message}`),
+    onError: (error) => debug?.(`socket: ${error.message}`),
   });
   log.log(`listening on ${endpoint(socket)}`);
   if (!parts.signal.aborted) {
@@ -115,7 +118,7 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
           "allow_plain = true in [server] accepts the pings of DynIP 0.1e",
         );
       }
-      return drop("plain", shortName(name), address);
+      return drop("plain", name, address);
     }
     const outcome = registry.recordPlain(name, address, now());
     if (outcome.kind === "dropped") {
@@ -126,12 +129,12 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
           "raise max_clients in [server], or remove names from the client log while it is stopped",
         );
       }
-      return drop(outcome.reason, shortName(name), address);
+      return drop(outcome.reason, name, address);
     }
-    clientLog.append(name, outcome.host);
+    const { host, change } = outcome;
+    clientLog.append(name, host, undefined, change.kind !== "same");
     // Anybody can send as many of these as he likes: they must not fill a disk with messages.
-    const isShown = outcome.change.kind === "same" || mayAnnounce("");
-    accept(name, address, outcome.change, isShown);
+    accept(name, address, change, change.kind === "same" || mayAnnounce(""));
   }
 
   function onSigned(ping: Ping, datagram: Uint8Array, from: Peer): void {
@@ -162,18 +165,21 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
       if (!mayChallenge(`${name} ${address} ${outcome.isOld}`))
         return drop("too many challenges", name, address);
       counters.challenged++;
-      log.debug(`challenged ${shortName(name)} at ${address}`);
+      debug?.(`challenged ${shortName(name)} at ${address}`);
       const value = signing.cookies.make(address, name, monotonic());
       const counter = encodeCounter(outcome.counter);
       return reply({ type: "C", counter, nonce: ping.nonce, value }, key, from);
     }
-    clientLog.append(name, outcome.host, (isDurable) => {
-      registry.settle(name, outcome.host, isDurable);
+    const { host, change } = outcome;
+    const isNews = change.kind !== "same";
+    const onDone = (isDurable: boolean): void => {
+      registry.settle(name, host, isDurable);
       if (!isDurable) return drop("not durable", name, address);
-      accept(name, address, outcome.change, true);
+      accept(name, address, change, true);
       const counter = encodeCounter(registry.counterOf(name));
       reply({ type: "A", counter, nonce: ping.nonce, value: addressToHex(address) }, key, from);
-    });
+    };
+    clientLog.append(name, host, onDone, isNews);
   }
 
   function checkCookie({ cookie, name }: Ping, address: string): "none" | "good" | "bad" {
@@ -187,11 +193,12 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
     socket.send(encodeReply(message, key), port, peer);
   }
 
-  function accept(name: string, address: string, change: Change, isShown: boolean): void {
+  function accept(name: string, address: string, change: Change, mayShow: boolean): void {
     counters.accepted++;
-    const text = describe(shortName(name), address, change);
-    if (change.kind === "same" || !isShown) return log.info(text);
-    log.log(text);
+    if (change.kind === "same" || !mayShow) {
+      return info?.(describe(shortName(name), address, change));
+    }
+    log.log(describe(shortName(name), address, change));
     if (isPublic && isPrivate(address) && !behindNat.has(name)) {
       log.warn(
         `${shortName(name)} is recorded at ${address}, an address of a private network or of this machine`,
@@ -203,9 +210,12 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
     }
   }
 
-  function drop(reason: DropReason | RefusalReason, what: string, address: string): void {
+  /** @param what the ping's name, or how many bytes there were of something else */
+  function drop(reason: DropReason | RefusalReason, what: string | number, address: string): void {
     counters[reason]++;
-    log.debug(`dropped ${what} from ${address}: ${reason}`);
+    debug?.(
+      `dropped ${typeof what === "number" ? `${what} bytes` : shortName(what)} from ${address}: ${reason}`,
+    );
   }
 }
 
@@ -214,6 +224,11 @@ const CHALLENGES_PER_SECOND = 10;
 
 /** Changes by plain pings that are shown without -v. */
 const ANNOUNCEMENTS_PER_SECOND = 10;
+
+/** Whether a log shows a level; one that does not say shows all. */
+function isShown(level: "info" | "debug", { shown = "debug" }: Log): boolean {
+  return shown === "debug" || shown === level;
+}
 
 function newCounters(): Counters {
   return {

@@ -19,18 +19,22 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
       "journal.ts",
       "lock.ts",
     ],
-    types: ["log.ts", "registry.ts"],
+    types: ["host-table.ts", "log.ts", "registry.ts"],
   },
   "client-log-reader.ts": {
-    values: ["atomic-file.ts", "client-log-format.ts", "errors.ts"],
+    values: ["atomic-file.ts", "client-log-format.ts", "errors.ts", "host-table.ts"],
     types: ["files.ts", "journal.ts", "registry.ts"],
   },
-  "client-log-format.ts": { values: ["address.ts", "protocol.ts"], types: ["registry.ts"] },
+  "client-log-format.ts": {
+    values: ["address.ts", "protocol.ts", "time-text.ts"],
+    types: ["registry.ts"],
+  },
   "config.ts": { values: ["address.ts", "errors.ts", "protocol.ts"] },
   "config-file.ts": { values: ["config.ts", "errors.ts"] },
   "cookie.ts": { values: [] },
   "duration.ts": { values: [] },
   "files.ts": { values: [] },
+  "host-table.ts": { values: ["address.ts"], types: ["registry.ts"] },
   "journal.ts": { values: ["atomic-file.ts", "errors.ts", "files.ts"] },
   "registry.ts": { values: ["address.ts"] },
   "server.ts": {
@@ -54,6 +58,7 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   "protocol.ts": { values: [] },
   "secrets.ts": { values: ["errors.ts", "protocol.ts"], types: ["log.ts"] },
   "setup.ts": { values: [] },
+  "time-text.ts": { values: [] },
 };
 const COMMANDS = ["commands/init.ts", "commands/serve.ts", "commands/ping.ts"];
 for (const command of COMMANDS) {
@@ -81,11 +86,13 @@ const PURE: Record<string, string[]> = {
   "config.ts": ["smol-toml"],
   "cookie.ts": [],
   "duration.ts": [],
+  "host-table.ts": [],
   "keyring.ts": [],
   "old-conf.ts": [],
   "protocol.ts": ["node:buffer"], // isUtf8 alone
   "registry.ts": [],
   "setup.ts": [],
+  "time-text.ts": [],
 };
 
 interface Import {

@@ -91,7 +91,10 @@ class JournalTarget implements Target {
     const log = await this.#open();
     if (log) {
       const wanted = replayed(files);
-      must(Bun.deepEquals(log.hosts, wanted, true), "the log and its journals are read in order");
+      must(
+        Bun.deepEquals(new Map(log.hosts), wanted, true),
+        "the log and its journals are read in order",
+      );
       if (this.inputs % BEGIN_EVERY === 0) return await this.#keep(log);
       await log.close();
     } else {
@@ -201,7 +204,7 @@ function isAtLeast([counter, time]: [number, number], [than, thanTime]: [number,
 }
 
 /** JSON puts names that are numbers first; the order says nothing. */
-function sorted(hosts: Hosts): [string, Host][] {
+function sorted(hosts: Iterable<[string, Host]>): [string, Host][] {
   return [...hosts].sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
