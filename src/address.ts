@@ -38,7 +38,7 @@ export function familyOf(canonical: string): Family {
 /** A canonical address as the wire has it: 16 bytes, IPv4 mapped, in 32 lower-case hex digits. */
 export function addressToHex(canonical: string): string {
   if (familyOf(canonical) === "ipv4") {
-    return `00000000000000000000ffff${ipv4ToNumber(canonical).toString(16).padStart(8, "0")}`;
+    return MAPPED_HEX + ipv4ToNumber(canonical).toString(16).padStart(8, "0");
   }
   const groups = parseIPv6(canonical)!;
   return groups.map((group) => group.toString(16).padStart(4, "0")).join("");
@@ -88,6 +88,7 @@ const ZONE = /^%[0-9a-z.:-]+$/i;
 
 /** The groups before an IPv4 address in a mapped one (RFC 4291, section 2.5.5.2). */
 const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0xffff];
+const MAPPED_HEX = "00000000000000000000ffff";
 
 /** 10/8, 172.16/12, 192.168/16, 100.64/10, 169.254/16, 127/8; ::1, fc00::/7, fe80::/10. */
 const PRIVATE = /^(?:0{20}ffff(?:0a|ac1|c0a8|64[4-7]|a9fe|7f)|0{31}1$|f[cd]|fe[89ab])/;

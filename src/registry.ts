@@ -135,7 +135,9 @@ export class Registry {
       return { kind: "challenge", counter: Math.max(last + 1, clock), isOld: counter <= last };
     }
     const change: Change = known && !signed ? { kind: "signed" } : changeOf(signed, address);
-    const host: Host = { ...seen(signed, address, now), counter };
+    const { ipv4, ipv6 } = seen(signed, address, now);
+    const host: Host =
+      ipv4 && !ipv6 ? { ipv4, counter } : { ...(ipv4 && { ipv4 }), ipv6: ipv6!, counter };
     this.#staged.set(name, host);
     return { kind: "accepted", host, change };
   }
