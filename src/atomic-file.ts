@@ -9,6 +9,12 @@ import { setTimeout } from "node:timers/promises";
 import { errorCode } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
 
+/** What renaming depends on; this machine unless a test says otherwise. */
+export interface Renaming {
+  platform: NodeJS.Platform;
+  sleep: (milliseconds: number) => Promise<unknown>;
+}
+
 /**
  * Writes `chunks` to a temporary file in the same folder, syncs it, renames it over `path` and
  * syncs the folder. Each chunk is written off the main thread before the next is asked for, so a
@@ -16,13 +22,15 @@ import { type Files, realFiles } from "./files.ts";
  * @param path the file to replace or create; not a symbolic link, which would be replaced itself
  * @param chunks its new content
  * @param mode its permission bits, whatever the umask
- * @throws the operating system's error; the file is then as it was and the temporary one is gone
+ * @throws the operating system's error; the file is then as it was, and the temporary one is gone
+ *   unless the system refuses that, too
  */
 export async function replaceFile(
   path: string,
   chunks: Iterable<string>,
   mode: number,
   files: Files = realFiles,
+  renaming: Renaming = { platform: process.platform, sleep: setTimeout },
 ): Promise<void> {
   const temporary = temporaryPath(path);
   // A temporary file that a killed process left, or a link somebody put there, is not written to.
@@ -36,9 +44,10 @@ export async function replaceFile(
     } finally {
       await file.close();
     }
-    await renameOver(temporary, path, files);
+    await renameOver(temporary, path, files, renaming);
   } catch (error) {
-    await files.rm(temporary, { force: true });
+    // The next try removes it; why this one failed is what is to be told.
+    await files.rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
   await syncFolder(dirname(path), files);
@@ -104,14 +113,19 @@ export function temporaryPath(path: string): string {
  * Renames over `path`. Windows refuses that while another program has the file open, as a virus
  * scanner does for a moment; there it is tried again for about a second.
  */
-async function renameOver(temporary: string, path: string, files: Files): Promise<void> {
+async function renameOver(
+  temporary: string,
+  path: string,
+  files: Files,
+  { platform, sleep }: Renaming,
+): Promise<void> {
   for (let wait = 5; ; wait *= 2) {
     try {
       return await files.rename(temporary, path);
     } catch (error) {
       const isBusy = ["EPERM", "EACCES", "EBUSY"].includes(errorCode(error) ?? "");
-      if (process.platform !== "win32" || !isBusy || wait > 640) throw error;
-      await setTimeout(wait);
+      if (platform !== "win32" || !isBusy || wait > 640) throw error;
+      await sleep(wait);
     }
   }
 }

@@ -1,7 +1,8 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   chmod,
   mkdir,
+  open,
   readdir,
   readFile,
   realpath,
@@ -11,6 +12,7 @@ import {
 } from "node:fs/promises";
 
 import { findFile, NotAFileError, replaceFile, temporaryPath } from "../src/atomic-file.ts";
+import { type Files, realFiles } from "../src/files.ts";
 import { temporaryFolder } from "./temporary.ts";
 
 const onUnix = test.skipIf(process.platform === "win32");
@@ -104,4 +106,90 @@ onUnix("findFile follows links to the file that there is, and refuses what is no
   ] as const) {
     await expect(findFile(path)).rejects.toThrow(new NotAFileError(message));
   }
+});
+
+test("a reader that has the file open for a moment does not stop it", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log");
+  await writeFile(path, "old");
+  const reader = await open(path, "r");
+  const closing = Bun.sleep(50).then(() => reader.close());
+  await replaceFile(path, ["new"], 0o600);
+  await closing;
+  expect(await readFile(path, "utf8")).toBe("new");
+});
+
+describe("a rename that the system refuses", () => {
+  /** Replaces a file in a folder of its own, while the first `refusals` renames fail with `code`. */
+  async function replaceWith(platform: NodeJS.Platform, code: string, refusals: number) {
+    await using folder = await temporaryFolder();
+    const path = folder.file("log");
+    await writeFile(path, "old");
+    let renames = 0;
+    const files: Files = {
+      ...realFiles,
+      async rename(from, to) {
+        if (++renames <= refusals) throw Object.assign(new Error(code), { code });
+        await realFiles.rename(from, to);
+      },
+    };
+    const waits: number[] = [];
+    const sleep = async (milliseconds: number) => waits.push(milliseconds);
+    const error = await replaceFile(path, ["new"], 0o600, files, { platform, sleep }).then(
+      () => undefined,
+      (reason: NodeJS.ErrnoException) => reason.code,
+    );
+    return { error, waits, text: await readFile(path, "utf8"), names: await readdir(folder.path) };
+  }
+
+  test.each(["EPERM", "EACCES", "EBUSY"])(
+    "on Windows with %s, as while another program has the file open, is tried again",
+    async (code) => {
+      expect(await replaceWith("win32", code, 3)).toEqual({
+        error: undefined,
+        waits: [5, 10, 20],
+        text: "new",
+        names: ["log"],
+      });
+    },
+  );
+
+  test("on Windows is given up after 1.3 seconds, and the old file is whole", async () => {
+    expect(await replaceWith("win32", "EPERM", Number.POSITIVE_INFINITY)).toEqual({
+      error: "EPERM",
+      waits: [5, 10, 20, 40, 80, 160, 320, 640],
+      text: "old",
+      names: ["log"],
+    });
+  });
+
+  test.each([
+    ["win32", "ENOSPC"],
+    ["linux", "EPERM"],
+    ["darwin", "EACCES"],
+  ] as const)("on %s with %s is an error at once", async (platform, code) => {
+    expect(await replaceWith(platform, code, 1)).toEqual({
+      error: code,
+      waits: [],
+      text: "old",
+      names: ["log"],
+    });
+  });
+});
+
+test("why it failed is told, though the temporary file cannot be removed either", async () => {
+  await using folder = await temporaryFolder();
+  let isFailing = false;
+  const fail = async (code: string) => {
+    isFailing = true;
+    throw Object.assign(new Error(code), { code });
+  };
+  const files: Files = {
+    ...realFiles,
+    rename: () => fail("EIO"),
+    rm: (path, options) => (isFailing ? fail("EROFS") : realFiles.rm(path, options)),
+  };
+  await expect(replaceFile(folder.file("log"), ["new"], 0o600, files)).rejects.toMatchObject({
+    code: "EIO",
+  });
 });
