@@ -33,7 +33,7 @@ export default defineSubcommand({
     if (!secret) log.info("there is no secret: pings are plain, and anyone can forge one");
 
     const stop = new AbortController();
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of SIGNALS) {
       // Once: the same signal again ends the process there and then, as it does elsewhere.
       process.once(signal, () => {
         log.info(`stopping: ${signal}`);
@@ -77,6 +77,15 @@ export default defineSubcommand({
     log.log(`stopped: ${summary(counters)}`);
   },
 });
+
+/**
+ * What ends the server cleanly. On Windows also Ctrl-Break and closing the console, after which the
+ * system gives a process some 5 seconds; elsewhere SIGHUP is left alone, as nohup(1) wants it.
+ */
+const SIGNALS: readonly NodeJS.Signals[] =
+  process.platform === "win32"
+    ? ["SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"]
+    : ["SIGINT", "SIGTERM"];
 
 async function bindTo(
   { server_ip, server_port }: ServerConfig,
