@@ -19,31 +19,39 @@ export interface Surroundings {
 }
 
 /**
- * Finds, reads and checks the configuration: the path given, else `$DYNIP_CONFIG`, else the first
- * that exists of `./dynip.toml` and the system's (`/etc/dynip/dynip.toml`, on Windows
- * `%ProgramData%\dynip\dynip.toml`). A path that was named is never passed over for another.
+ * Finds, reads and checks the configuration that {@link findConfig} finds.
  * @throws UserError (exit code 3) when none is found, or the one found cannot be read
  */
 export async function loadConfig(
   given: string | undefined,
-  { env, platform }: Surroundings = process,
+  surroundings: Surroundings = process,
 ): Promise<LoadedConfig> {
+  const path = await findConfig(given, surroundings);
+  const text = await readText(path);
+  if (text === undefined) {
+    const whence = given === undefined ? ", which DYNIP_CONFIG names" : "";
+    throw cannotRead(path, `there is no such file${whence}`, {
+      hint: `dynip init "${path}" writes one to start from`,
+    });
+  }
+  return { path: resolve(path), config: parseConfig(text, path) };
+}
+
+/**
+ * The configuration's path: the one given, else `$DYNIP_CONFIG`, else the first that exists of
+ * `./dynip.toml` and the system's (`/etc/dynip/dynip.toml`, on Windows
+ * `%ProgramData%\dynip\dynip.toml`). A path that was named is never passed over for another.
+ * @returns the path as it was named, whether or not there is such a file
+ * @throws UserError (exit code 3) when none is named, and none is found
+ */
+export async function findConfig(
+  given: string | undefined,
+  { env, platform }: Surroundings = process,
+): Promise<string> {
   const named = given ?? (env["DYNIP_CONFIG"] || undefined);
-  if (named !== undefined) {
-    const text = await readText(named);
-    if (text === undefined) {
-      const whence = given === undefined ? ", which DYNIP_CONFIG names" : "";
-      throw cannotRead(named, `there is no such file${whence}`, {
-        hint: `dynip init "${named}" writes one to start from`,
-      });
-    }
-    return { path: resolve(named), config: parseConfig(text, named) };
-  }
+  if (named !== undefined) return named;
   const places = ["dynip.toml", systemConfigPath({ env, platform })];
-  for (const place of places) {
-    const text = await readText(place);
-    if (text !== undefined) return { path: resolve(place), config: parseConfig(text, place) };
-  }
+  for (const place of places) if (await exists(place)) return place;
   throw new UserError(
     `Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no ${places
       .map((place) => `"${place}"`)
@@ -52,9 +60,17 @@ export async function loadConfig(
   );
 }
 
-/** Where the client log is: relative to the configuration's folder, wherever dynip was started. */
-export function clientLogPath({ path, config }: LoadedConfig): string {
-  return resolve(dirname(path), config.server.client_log_path);
+/**
+ * Where the client log is: relative to the configuration's folder, wherever dynip was started. The
+ * folder of a credential of systemd's is read-only and goes away: there it is `StateDirectory`.
+ */
+export function clientLogPath(
+  { path, config }: LoadedConfig,
+  { env }: Pick<Surroundings, "env"> = process,
+): string {
+  const { CREDENTIALS_DIRECTORY: credentials, STATE_DIRECTORY: state } = env;
+  const isCredential = credentials !== undefined && resolve(credentials) === dirname(path);
+  return resolve((isCredential && state) || dirname(path), config.server.client_log_path);
 }
 
 /** Where a system's one configuration is. */
@@ -62,6 +78,16 @@ export function systemConfigPath({ env, platform }: Surroundings = process): str
   return platform === "win32"
     ? join(env["ProgramData"] ?? "C:\\ProgramData", "dynip", "dynip.toml")
     : "/etc/dynip/dynip.toml";
+}
+
+/** Whether there is something at a path; what cannot be looked at is read, and then says why. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Bun.file(path).stat();
+    return true;
+  } catch (error) {
+    return errorCode(error) !== "ENOENT";
+  }
 }
 
 /**

@@ -324,4 +324,19 @@ describe("the configuration is found", () => {
     );
     expect(clientLogPath(await loadConfig("etc/dynip.toml"))).toBe(resolve("x.json"));
   });
+
+  test("of a credential of systemd's, whose folder is read-only, in the state directory", async () => {
+    await mkdir("run/credentials", { recursive: true });
+    await writeFile("run/credentials/dynip.toml", "");
+    await writeFile("dynip.toml", "");
+    const env = {
+      CREDENTIALS_DIRECTORY: resolve("run/credentials"),
+      STATE_DIRECTORY: resolve("lib"),
+    };
+    const credential = await loadConfig("run/credentials/dynip.toml");
+    expect(clientLogPath(credential, { env })).toBe(resolve("lib/dynip.json"));
+    expect(clientLogPath(credential, { env: {} })).toBe(resolve("run/credentials/dynip.json"));
+    // Any other configuration's folder stays where its log is, in such a service, too.
+    expect(clientLogPath(await loadConfig("dynip.toml"), { env })).toBe(resolve("dynip.json"));
+  });
 });
