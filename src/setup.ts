@@ -1,5 +1,5 @@
 /**
- * The texts that `dynip init` writes and prints. Pure: platform, paths and values are passed in.
+ * The configurations that `dynip init` writes. Pure: values are passed in.
  */
 
 type Value = string | number | boolean | string[];
@@ -96,81 +96,6 @@ function familyText(family: Value): string {
   return `# Which address is recorded: "any" (IPv4 where the server can be reached by it, else IPv6),
 # "ipv4", "ipv6", or "both", which sends one ping in each.
 family = ${toml(family)}`;
-}
-
-export interface NextSteps {
-  platform: NodeJS.Platform;
-  /** The absolute path of this executable. */
-  binary: string;
-  /** The absolute path of the configuration. */
-  config: string;
-}
-
-/** What to do with a new configuration of a server, on this operating system. */
-export function nextSteps(here: NextSteps & { port: number }): string {
-  return `Next${commandPrompt(here)}:
-1. On the server, let UDP port ${here.port} through its firewall and start:
-     ${commandLine(here, "serve")}
-2. On each machine to be found, set server_hostname in [client] to the server's name, and try:
-     ${commandLine(here, "ping")}
-3. There, schedule a ping every 5 minutes:
-${schedule(here)}
-A machine that you trust less gets a file of its own, without the secret:
-     dynip init nas.toml --name nas --from ${word(here, here.config)} --server HOST
-`;
-}
-
-/** What to do with a new configuration of one client; it is on the machine that made it. */
-export function clientNextSteps(here: NextSteps & { name: string }): string {
-  return `Next${commandPrompt(here)}:
-1. Move it to ${here.name}, with the dynip binary, and remove it here.
-2. There, with the paths as they are on that machine, try:
-     ${commandLine(here, "ping")}
-3. Schedule a ping every 5 minutes:
-${schedule(here)}
-`;
-}
-
-function commandPrompt({ platform }: NextSteps): string {
-  return platform === "win32" ? ", in a command prompt" : "";
-}
-
-function commandLine(here: NextSteps, subcommand: string): string {
-  return `${word(here, here.binary)} ${subcommand} ${word(here, here.config)}`;
-}
-
-function schedule({ platform, binary, config }: NextSteps): string {
-  return platform === "win32"
-    ? `   in one that was opened with "Run as administrator":
-     ${windowsTask(binary, config)}`
-    : `   run "crontab -e" and add the line
-     ${crontabLine(binary, config)}`;
-}
-
-function word({ platform }: NextSteps, text: string): string {
-  return platform === "win32" ? `"${text}"` : shellWord(text);
-}
-
-/** The crontab(5) line that pings every 5 minutes. */
-export function crontabLine(binary: string, config: string): string {
-  // cron takes an unescaped % as a line break, inside quotes too (crontab(5)).
-  const command = `${shellWord(binary)} ping ${shellWord(config)}`.replaceAll("%", "\\%");
-  return `*/5 * * * * ${command}`;
-}
-
-/**
- * The command that makes the Scheduled Task: every 5 minutes, as SYSTEM, so that it runs whether
- * or not anybody is logged on and no window flashes up.
- */
-export function windowsTask(binary: string, config: string): string {
-  // schtasks takes \" for a quote inside /TR; a Windows path cannot have a quote of its own.
-  const command = `\\"${binary}\\" ping \\"${config}\\"`;
-  return `schtasks /Create /F /TN dynip /SC MINUTE /MO 5 /RU SYSTEM /TR "${command}"`;
-}
-
-/** `text` as one word of a POSIX shell, quoted only where it must be. */
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A TOML value: a JSON string is a TOML basic string, but that TOML wants DEL escaped, too. */

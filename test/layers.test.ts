@@ -32,9 +32,15 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   "config.ts": { values: ["address.ts", "errors.ts", "protocol.ts"] },
   "config-file.ts": { values: ["config.ts", "errors.ts"] },
   "cookie.ts": { values: [] },
+  "cron.ts": { values: ["quoting.ts"] },
   "duration.ts": { values: [] },
   "files.ts": { values: [] },
   "host-table.ts": { values: ["address.ts"], types: ["registry.ts"] },
+  "launchd.ts": { values: ["quoting.ts"] },
+  "next-steps.ts": { values: ["cron.ts", "launchd.ts", "quoting.ts", "systemd.ts"] },
+  "quoting.ts": { values: [] },
+  "systemd.ts": { values: ["quoting.ts"] },
+  "windows-task.ts": { values: ["quoting.ts"] },
   "journal.ts": { values: ["atomic-file.ts", "errors.ts", "files.ts"] },
   "registry.ts": { values: ["address.ts"] },
   "server.ts": {
@@ -60,10 +66,14 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
   "setup.ts": { values: [] },
   "time-text.ts": { values: [] },
 };
-const COMMANDS = ["commands/init.ts", "commands/serve.ts", "commands/ping.ts"];
+const COMMANDS = ["commands/init.ts", "commands/print.ts", "commands/serve.ts", "commands/ping.ts"];
 for (const command of COMMANDS) {
   MAY_IMPORT[command] = {
-    values: [...Object.keys(MAY_IMPORT).filter((file) => file !== "cli.ts"), "commands/main.ts"],
+    values: [
+      ...Object.keys(MAY_IMPORT).filter((file) => file !== "cli.ts"),
+      "commands/main.ts",
+      "commands/print.ts",
+    ],
   };
 }
 MAY_IMPORT["commands/main.ts"] = {
@@ -85,14 +95,20 @@ const PURE: Record<string, string[]> = {
   "client-log-format.ts": [],
   "config.ts": ["smol-toml"],
   "cookie.ts": [],
+  "cron.ts": [],
   "duration.ts": [],
   "host-table.ts": [],
   "keyring.ts": [],
+  "launchd.ts": [],
+  "next-steps.ts": [],
   "old-conf.ts": [],
   "protocol.ts": ["node:buffer"], // isUtf8 alone
   "registry.ts": [],
   "setup.ts": [],
   "time-text.ts": [],
+  "quoting.ts": [],
+  "systemd.ts": [],
+  "windows-task.ts": [],
 };
 
 interface Import {

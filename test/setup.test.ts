@@ -1,16 +1,8 @@
-import { describe, expect, test } from "bun:test";
-import { chmod, writeFile } from "node:fs/promises";
+import { expect, test } from "bun:test";
 
 import { DEFAULTS, parseConfig } from "../src/config.ts";
 import { encodeKey } from "../src/protocol.ts";
-import {
-  clientConfigText,
-  clientNextSteps,
-  configText,
-  crontabLine,
-  nextSteps,
-} from "../src/setup.ts";
-import { temporaryFolder } from "./temporary.ts";
+import { clientConfigText, configText } from "../src/setup.ts";
 
 const SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const DEFAULT_VALUES = {
@@ -69,80 +61,4 @@ test("one client's configuration has its own key, and neither the secret nor a s
   expect(encodeKey(client.key!)).toBe(SECRET);
   expect(client).toMatchObject({ client_name: "nas", server_hostname: ["vps.example.com"] });
   expect(text).not.toContain("[server]");
-});
-
-const UNIX = { binary: "/usr/local/bin/dynip", config: "/home/ann/dynip.toml" };
-const WINDOWS = {
-  binary: "C:\\Program Files\\dynip\\dynip.exe",
-  config: "C:\\Users\\Ann Lee\\dynip.toml",
-};
-const TASK =
-  'schtasks /Create /F /TN dynip /SC MINUTE /MO 5 /RU SYSTEM /TR "\\"C:\\Program Files\\dynip\\dynip.exe\\" ' +
-  'ping \\"C:\\Users\\Ann Lee\\dynip.toml\\""';
-
-describe("the next steps", () => {
-  test.each(["linux", "darwin"] as const)("on %s", (platform) => {
-    expect(nextSteps({ platform, ...UNIX, port: 28630 })).toBe(`Next:
-1. On the server, let UDP port 28630 through its firewall and start:
-     /usr/local/bin/dynip serve /home/ann/dynip.toml
-2. On each machine to be found, set server_hostname in [client] to the server's name, and try:
-     /usr/local/bin/dynip ping /home/ann/dynip.toml
-3. There, schedule a ping every 5 minutes:
-   run "crontab -e" and add the line
-     */5 * * * * /usr/local/bin/dynip ping /home/ann/dynip.toml
-A machine that you trust less gets a file of its own, without the secret:
-     dynip init nas.toml --name nas --from /home/ann/dynip.toml --server HOST
-`);
-  });
-
-  test("on Windows", () => {
-    expect(nextSteps({ platform: "win32", ...WINDOWS, port: 1 })).toBe(`Next, in a command prompt:
-1. On the server, let UDP port 1 through its firewall and start:
-     "C:\\Program Files\\dynip\\dynip.exe" serve "C:\\Users\\Ann Lee\\dynip.toml"
-2. On each machine to be found, set server_hostname in [client] to the server's name, and try:
-     "C:\\Program Files\\dynip\\dynip.exe" ping "C:\\Users\\Ann Lee\\dynip.toml"
-3. There, schedule a ping every 5 minutes:
-   in one that was opened with "Run as administrator":
-     ${TASK}
-A machine that you trust less gets a file of its own, without the secret:
-     dynip init nas.toml --name nas --from "C:\\Users\\Ann Lee\\dynip.toml" --server HOST
-`);
-  });
-
-  test("of one client's file", () => {
-    expect(clientNextSteps({ platform: "linux", ...UNIX, name: "nas" })).toBe(`Next:
-1. Move it to nas, with the dynip binary, and remove it here.
-2. There, with the paths as they are on that machine, try:
-     /usr/local/bin/dynip ping /home/ann/dynip.toml
-3. Schedule a ping every 5 minutes:
-   run "crontab -e" and add the line
-     */5 * * * * /usr/local/bin/dynip ping /home/ann/dynip.toml
-`);
-    expect(clientNextSteps({ platform: "win32", ...WINDOWS, name: "nas" })).toContain(TASK);
-  });
-});
-
-const HARD_NAMES = [
-  "plain.toml",
-  "a space.toml",
-  "Ann's.toml",
-  "100%.toml",
-  '$HOME "quoted".toml',
-  "a;b&c.toml",
-];
-
-describe.skipIf(process.platform === "win32")("the crontab line, run as cron runs it", () => {
-  test.each(HARD_NAMES)("with the configuration %p", async (name) => {
-    await using folder = await temporaryFolder();
-    const echo = folder.file("print arguments");
-    await writeFile(echo, '#!/bin/sh\nfor argument; do printf "%s\\n" "$argument"; done\n');
-    await chmod(echo, 0o755);
-    const line = crontabLine(echo, folder.file(name));
-    expect(line).toStartWith("*/5 * * * * ");
-    // cron: up to the first unescaped %, then \% is %, then sh -c (crontab(5)).
-    const command = line.slice("*/5 * * * * ".length);
-    expect(command).not.toMatch(/(?<!\\)%/);
-    const run = Bun.spawnSync(["/bin/sh", "-c", command.replaceAll("\\%", "%")]);
-    expect(run.stdout.toString()).toBe(`ping\n${folder.file(name)}\n`);
-  });
 });

@@ -1,4 +1,4 @@
-/** `dynip init`: writes a configuration to start from and says what to do next. */
+/** `dynip init`: writes a configuration to start from and says what to do next, or prints that. */
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
@@ -10,8 +10,10 @@ import { createLog, printable } from "../log.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../old-conf.ts";
 import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol.ts";
 import { findSecret } from "../secrets.ts";
-import { clientConfigText, clientNextSteps, configText, nextSteps } from "../setup.ts";
-import { defineSubcommand, LOG_ARGS, print } from "./main.ts";
+import { clientNextSteps, nextSteps } from "../next-steps.ts";
+import { clientConfigText, configText } from "../setup.ts";
+import { defineSubcommand, LOG_ARGS, writeOut } from "./main.ts";
+import { KIND_LIST, print, starter } from "./print.ts";
 
 export default defineSubcommand({
   meta: {
@@ -21,8 +23,9 @@ export default defineSubcommand({
   args: {
     path: {
       type: "positional",
-      default: "dynip.toml",
-      description: "The file to write",
+      required: false,
+      description:
+        "The file to write, dynip.toml unless given; with --print, the one to start with",
     },
     from: {
       type: "string",
@@ -39,12 +42,22 @@ export default defineSubcommand({
       valueHint: "HOST",
       description: "With --name: the server's host name or IP address",
     },
+    print: {
+      type: "string",
+      valueHint: "KIND",
+      description: `Write nothing, and print what starts dynip with the file: ${KIND_LIST}`,
+    },
     force: { type: "boolean", description: "Write over an existing file" },
     debug: LOG_ARGS.debug,
   },
   exits: ["ok", "usage", "config"],
-  async run({ path: given, from, name, server, force = false }) {
-    const path = resolve(given);
+  async run({ path: given, print: kind, from, name, server, force = false }) {
+    if (kind !== undefined) {
+      const isAlone = !force && [from, name, server].every((option) => option === undefined);
+      if (!isAlone) throw usage("--print goes with no other option");
+      return await print(kind, given);
+    }
+    const path = resolve(given ?? "dynip.toml");
     if (printable(path) !== path) {
       throw cannotWrite(path, "its path has a control character", {
         hint: "neither a crontab nor a Scheduled Task could name it",
@@ -61,7 +74,7 @@ export default defineSubcommand({
     // Mode bits say nothing on Windows, where the folder's permissions hold.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
-    print(lines.map(printable).join("\n"));
+    writeOut(lines.map(printable).join("\n"));
   },
 });
 
@@ -143,7 +156,7 @@ async function newClientConfig(
 }
 
 function here(config: string) {
-  return { platform: process.platform, binary: process.execPath, config };
+  return { starter: starter(), binary: process.execPath, config };
 }
 
 async function readOldConf(from: string): Promise<OldConf> {

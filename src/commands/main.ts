@@ -67,7 +67,7 @@ export function logLevel(
 }
 
 /** Writes to stdout, whose reader may have read enough and gone, as `head` does. */
-export function print(text: string): void {
+export function writeOut(text: string): void {
   process.stdout.once("error", () => {}).write(text);
 }
 
@@ -111,9 +111,9 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     command ? `${root.meta.name} ${name}` : root.meta.name,
   );
   if (request === "help") {
-    print(await usage(root, command, process.stdout));
+    writeOut(await usage(root, command, process.stdout));
   } else if (request === "version") {
-    print(`${root.meta.name} ${root.meta.version}\n`);
+    writeOut(`${root.meta.name} ${root.meta.version}\n`);
   } else if (command) {
     await runCommand(command, { rawArgs: rest });
   } else {

@@ -1,5 +1,6 @@
 /** `dynip init`: the file it writes, what it says to do next, and the way from DynIP 0.1e. */
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import {
   lstat,
   mkdir,
@@ -34,14 +35,23 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   const binary = await realpath(BINARY);
   if (process.platform === "win32") {
     expect(stdout).toContain(`"${binary}" serve "${config}"`);
-    expect(stdout).toContain("schtasks /Create");
-  } else {
-    expect(stdout).toContain(`${binary} serve '${config}'`);
-    expect(stdout).toContain(`*/5 * * * * ${binary} ping '${config}'`);
-    const command = /^ {5}(.* ping .*)$/m.exec(stdout)![1]!;
-    // Nobody listens: it is silent for its schedule, so it is told to be shorter.
-    const run = Bun.spawnSync(["/bin/sh", "-c", `${command} --timeout 0.1`], { cwd: "/" });
-    expect(run.exitCode).toBe(6);
+    expect(stdout).toContain(`"${binary}" init --print windows-task "${config}" > dynip.xml\n`);
+    expect(stdout).toContain("schtasks /create /xml dynip.xml /tn dynip\n");
+    return;
+  }
+  expect(stdout).toContain(`${binary} serve '${config}'`);
+  const command = /^ {5}(.* ping .*)$/m.exec(stdout)![1]!;
+  // Nobody listens: it is silent for its schedule, so it is told to be shorter.
+  const run = Bun.spawnSync(["/bin/sh", "-c", `${command} --timeout 0.1`], { cwd: "/" });
+  expect(run.exitCode).toBe(6);
+  // What starts programs here: systemd where it booted this machine.
+  const kind = process.platform === "darwin" ? "launchd" : "systemd";
+  if (process.platform === "linux" && !existsSync("/run/systemd/system")) {
+    expect(stdout).toContain(`*/5 * * * * ${binary} ping '${config}'\n`);
+    return;
+  }
+  for (const subcommand of ["serve", "ping"]) {
+    expect(stdout).toContain(`${binary} init --print ${kind}-${subcommand} '${config}' | sudo `);
   }
 });
 

@@ -1,0 +1,169 @@
+/** `dynip init --print`: what starts dynip, printed by the binary, and started as it says. */
+import { describe, expect, test } from "bun:test";
+import { chmod, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
+import { temporaryFolder } from "../temporary.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+
+const KINDS: readonly [string, NodeJS.Platform[]][] = [
+  ["systemd-serve", ["linux"]],
+  ["systemd-ping", ["linux"]],
+  ["launchd-serve", ["darwin"]],
+  ["launchd-ping", ["darwin"]],
+  ["windows-task", ["win32"]],
+  ["cron", ["linux", "darwin"]],
+];
+const isWindows = process.platform === "win32";
+
+describe.each(KINDS)("--print %s", (kind, platforms) => {
+  test("names this binary and the configuration, and writes no file", async () => {
+    await using setup = await newSetup();
+    const { exitCode, stdout, stderr } = await dynip(["init", "--print", kind, setup.config]);
+    expect(exitCode).toBe(0);
+    // In XML a file name may be in other words.
+    if (!kind.startsWith("launchd") && kind !== "windows-task") {
+      expect(stdout).toContain(await realpath(BINARY));
+      expect(stdout).toContain(setup.config);
+    }
+    if (platforms.includes(process.platform)) expect(stderr).not.toContain("another system");
+    else expect(stderr).toStartWith(`warning: ${kind} is for another system, and the paths are`);
+    expect(await readdir(setup.path)).toEqual(["dynip.toml"]);
+  });
+});
+
+test("a relative path becomes an absolute one", async () => {
+  await using setup = await newSetup();
+  const { stdout } = await dynip(["init", "--print", "cron", "dynip.toml"], { cwd: setup.path });
+  expect(stdout).toContain(join(await realpath(setup.path), "dynip.toml"));
+  expect(stdout).toEndWith("\n");
+});
+
+test("without a path it is the configuration that the other commands find", async () => {
+  await using setup = await newSetup();
+  const here = await dynip(["init", "--print", "cron"], { cwd: setup.path });
+  expect(here.stdout).toContain(join(await realpath(setup.path), "dynip.toml"));
+  const env = { DYNIP_CONFIG: setup.file("other.toml") };
+  const other = await dynip(["init", "--print", "cron"], { cwd: setup.path, env });
+  expect(other.stdout).toContain(setup.file("other.toml"));
+});
+
+test("a configuration that is not there yet is told, and named all the same", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("gone.toml");
+  const { exitCode, stdout, stderr } = await dynip(["init", "--print", "cron", path]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain(path);
+  expect(stderr).toContain(`warning: Cannot read config "${path}": there is no such file\n`);
+  expect(await readdir(folder.path)).toEqual([]);
+});
+
+describe("wrong usage", () => {
+  test("an unknown kind: the error lists those there are", async () => {
+    for (const kind of ["systemd", "constructor"]) {
+      expect(await dynip(["init", "--print", kind])).toEqual({
+        exitCode: 1,
+        stdout: "",
+        stderr:
+          `error: Wrong usage: --print is "${kind}", must be one of ` +
+          `${KINDS.map(([name]) => name).join(", ")}\n`,
+      });
+    }
+  });
+
+  test("its help lists them, too", async () => {
+    const { stdout } = await dynip(["init", "--help"]);
+    expect(stdout).toContain(KINDS.map(([name]) => name).join(", "));
+  });
+
+  test.each([
+    [["--force"]],
+    [["--from", "dynip.toml"]],
+    [["--name", "nas"]],
+    [["--server", "vps.example.com"]],
+  ])("together with %j", async (options) => {
+    await using setup = await newSetup();
+    const args = ["init", "--print", "cron", ...options];
+    const { exitCode, stdout, stderr } = await dynip(args, { cwd: setup.path });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(stderr).toStartWith("error: Wrong usage: --print goes with no other option\n");
+  });
+
+  test("no configuration anywhere", async () => {
+    await using folder = await temporaryFolder();
+    const { exitCode, stdout, stderr } = await dynip(["init", "--print", "cron"], {
+      cwd: folder.path,
+    });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
+    expect(stderr).toStartWith("error: Cannot find a configuration: no path given");
+  });
+
+  test.skipIf(isWindows)("a path that nothing could name", async () => {
+    const { exitCode, stderr } = await dynip(["init", "--print", "cron", "/tmp/a\nb.toml"]);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('"/tmp/a\\u{a}b.toml" has a control character\n');
+  });
+});
+
+test("a client log that the service could not write is told", async () => {
+  await using setup = await newSetup({ server: 'client_log_path = "/srv/dynip.json"' });
+  const args = ["init", "--print", "systemd-serve", setup.config];
+  expect((await dynip(args)).stderr).toContain(
+    'warning: the service cannot write client_log_path, "/srv/dynip.json"\n' +
+      'hint: a relative one, such as "dynip.json", is kept in /var/lib/dynip\n',
+  );
+});
+
+describe.skipIf(!HAS_SIGNALS)("the unit's server, started as systemd starts it", () => {
+  test("reads its credential, which it cannot write beside, and keeps its state", async () => {
+    await using setup = await newSetup({ client: 'client_name = "nas"' });
+    const credentials = setup.file("credentials");
+    const state = setup.file("state");
+    await mkdir(credentials);
+    await mkdir(state);
+    const { stdout: unit } = await dynip(["init", "--print", "systemd-serve", setup.config]);
+    const source = /^LoadCredential=dynip\.toml:(.*)$/m.exec(unit)![1]!;
+    await writeFile(join(credentials, "dynip.toml"), await readFile(source), { mode: 0o400 });
+    await chmod(credentials, 0o500);
+    const env = { CREDENTIALS_DIRECTORY: credentials, STATE_DIRECTORY: state };
+    // The command's one variable, which systemd replaces.
+    const [config] = /\$\{CREDENTIALS_DIRECTORY\}\S*$/m.exec(unit)!;
+    const path = config.replace("${CREDENTIALS_DIRECTORY}", credentials);
+    {
+      await using server = await serve([path], { cwd: "/", env });
+      expect(server.stderr()).toContain(`keeping "${join(state, "dynip.json")}", 0 hosts\n`);
+      expect(await dynip(["ping", path], { cwd: "/", env })).toMatchObject({ exitCode: 0 });
+      await server.said("new host nas");
+      expect((await server.stop()).exitCode).toBe(0);
+    }
+    expect(await readdir(credentials)).toEqual(["dynip.toml"]);
+    expect(await readdir(state)).toEqual(["dynip.json"]);
+    expect(await Bun.file(join(state, "dynip.json")).json()).toHaveProperty("nas");
+    await chmod(credentials, 0o700);
+  });
+});
+
+describe.skipIf(!PYTHON)(`what other programs read${WITHOUT_PYTHON}`, () => {
+  test.each(["launchd-serve", "launchd-ping"])("%s is a property list", async (kind) => {
+    await using setup = await newSetup();
+    const { stdout } = await dynip(["init", "--print", kind, setup.config]);
+    const code = "import plistlib; value = plistlib.loads(sys.stdin.buffer.read())";
+    expect(await parseWithPython(code, stdout)).toMatchObject({
+      ProgramArguments: [await realpath(BINARY), kind.replace("launchd-", ""), setup.config],
+    });
+  });
+
+  test("windows-task is XML", async () => {
+    await using setup = await newSetup();
+    const { stdout } = await dynip(["init", "--print", "windows-task", setup.config]);
+    const code =
+      "from xml.etree import ElementTree\n" +
+      'exec = next(e for e in ElementTree.fromstring(sys.stdin.read()).iter() if e.tag.endswith("}Exec"))\n' +
+      "value = [child.text for child in exec]";
+    expect(await parseWithPython(code, stdout)).toEqual([
+      await realpath(BINARY),
+      `ping "${setup.config}"`,
+    ]);
+  });
+});
