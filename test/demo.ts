@@ -17,13 +17,15 @@ const log = folder.file("dynip.json");
 const port = await freePort();
 
 step("dynip init dynip.toml", "writes a configuration");
-await dynip("init", config);
+const { stdout } = await dynip("init", config);
+show(stdout.slice(0, stdout.indexOf("\n")));
 const text = await readFile(config, "utf8");
 const local = text
   .replaceAll("server_port = 28630", `server_port = ${port}`)
-  .replace('server_ip = "*"', 'server_ip = "127.0.0.1"');
+  .replace('server_ip = "*"', 'server_ip = "127.0.0.1"')
+  .replace('# client_name = "nas"', 'client_name = "nas"');
 await writeFile(config, local);
-show(`in ${config}; for this demo on port ${port} of this machine alone`);
+show(`(for this demo on port ${port} of this machine alone)`);
 
 step("dynip serve dynip.toml", "records every ping until it is stopped");
 const server = Bun.spawn([BINARY, "serve", config], { stderr: "pipe", timeout: DEADLINE_MS });
@@ -31,8 +33,12 @@ const said = lines(server.stderr);
 await said.until("listening");
 
 step("dynip ping dynip.toml", "tells the server, once; cron does that every 5 minutes");
-await dynip("ping", "-v", config);
+const { stderr } = await dynip("ping", "-v", config);
 await said.until("new host");
+stderr
+  .split("\n")
+  .filter((line) => line.includes("recorded"))
+  .forEach(show);
 
 step("Ctrl-C", "stops the server; nothing accepted is lost");
 await Bun.sleep(WINDOWS ? 1000 : 0); // Windows ends a process without asking it: let it write first
@@ -56,11 +62,12 @@ function show(line: string): void {
   console.log(`  ${line}`);
 }
 
-async function dynip(...args: string[]): Promise<void> {
+/** Runs a command that ends by itself. */
+async function dynip(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const child = Bun.spawn([BINARY, ...args], { stderr: "pipe", timeout: DEADLINE_MS });
-  const stderr = await child.stderr.text();
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   if ((await child.exited) !== 0) throw new Error(`dynip ${args.join(" ")}: ${stderr}`);
-  for (const line of stderr.split("\n").filter((line) => line.includes("recorded"))) show(line);
+  return { stdout, stderr };
 }
 
 /** Shows lines as they come, and waits for one with a word in it. */
