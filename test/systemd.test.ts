@@ -8,6 +8,9 @@ import { temporaryFolder } from "./temporary.ts";
 
 const ANALYZE = process.platform === "linux" ? Bun.which("systemd-analyze") : null;
 const WITHOUT_ANALYZE = ANALYZE ? "" : " (skipped: there is no systemd-analyze)";
+const version = ANALYZE ? Bun.spawnSync([ANALYZE, "--version"]).stdout.toString() : "";
+/** Since 250 it can judge a unit that is not installed. */
+const IS_OFFLINE = Number(/^systemd (\d+)/.exec(version)?.[1] ?? 0) >= 250;
 
 /** Installs all three units as a user would, but in another folder, with a program in it. */
 async function install(folder: string, name: string, config: string): Promise<string[]> {
@@ -31,6 +34,12 @@ async function install(folder: string, name: string, config: string): Promise<st
 function analyze(...args: string[]): { exitCode: number; output: string } {
   const run = Bun.spawnSync([ANALYZE!, ...args, "--no-pager"], { timeout: 20_000 });
   return { exitCode: run.exitCode, output: run.stdout.toString() + run.stderr.toString() };
+}
+
+/** What it says about our units; it loads others with them, with faults of their own. */
+function complaints(units: string[]): string[] {
+  const { output } = analyze("verify", "--man=no", ...units);
+  return output.split("\n").filter((line) => line.includes("dynip"));
 }
 
 describe.skipIf(process.platform === "win32")("the script of systemd-ping", () => {
@@ -63,7 +72,7 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
       // A quote or a backslash in a program's path is what unitProblems warns of.
       const binary = `binary ${name.replace(/["'\\]/g, "")}`;
       const units = await install(folder.path, binary, folder.file(name));
-      expect(analyze("verify", ...units)).toEqual({ exitCode: 0, output: "" });
+      expect(complaints(units)).toEqual([]);
     },
     20_000,
   );
@@ -72,10 +81,10 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
     await using folder = await temporaryFolder();
     const [unit] = await install(folder.path, "dynip", "/home/ann/dynip.toml");
     await writeFile(unit!, (await readFile(unit!, "utf8")).replace("PrivateTmp", "PrivateTemp"));
-    expect(analyze("verify", unit!).output).toContain("PrivateTemp");
+    expect(complaints([unit!])).toEqual([expect.stringContaining("PrivateTemp")]);
   });
 
-  test("finds little that the services could do to the machine", async () => {
+  test.skipIf(!IS_OFFLINE)("finds little that the services could do (systemd 250)", async () => {
     await using folder = await temporaryFolder();
     const units = await install(folder.path, "dynip", "/home/ann/dynip.toml");
     for (const unit of units.slice(0, 2)) {
