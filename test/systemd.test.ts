@@ -60,7 +60,7 @@ describe.skipIf(process.platform === "win32")("the script of systemd-ping", () =
   test("fails where a file cannot be written", async () => {
     await using folder = await temporaryFolder();
     await mkdir(folder.file("dynip-ping.service"));
-    expect(install(folder.path, "dynip", "/home/ann/dynip.toml")).rejects.toThrow();
+    await expect(install(folder.path, "dynip", "/home/ann/dynip.toml")).rejects.toThrow();
   });
 });
 
