@@ -1,12 +1,11 @@
 /** `dynip init --print KIND`: what starts dynip on some system, on stdout and nowhere else. */
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { resolve } from "node:path";
 
 import { findConfig, loadConfig } from "../config-file.ts";
 import { crontabLine } from "../cron.ts";
-import { errorCode, EXIT, UserError } from "../errors.ts";
+import { errorCode, EXIT, reasonOf, UserError } from "../errors.ts";
 import { pingDaemon, serveDaemon } from "../launchd.ts";
 import { createLog, type Log, printable } from "../log.ts";
 import type { Starter } from "../next-steps.ts";
@@ -71,7 +70,20 @@ export async function print(name: string, given: string | undefined): Promise<vo
     const problems = unitProblems(binary, name === "systemd-serve" ? logPath : undefined);
     for (const { problem, hint } of problems) log.warn(problem, hint);
   }
-  process.stdout.write(text);
+  await writeOut(name, text);
+}
+
+/** Writes to stdout, which may be a file on a full disk. */
+async function writeOut(name: string, text: string): Promise<void> {
+  const { promise, resolve: done } = Promise.withResolvers<Error | null | undefined>();
+  process.stdout.write(text, done);
+  const error = await promise;
+  // Whoever reads it may have read enough, as `head` does.
+  if (!error || errorCode(error) === "EPIPE") return;
+  throw new UserError(`Cannot print ${name}: ${reasonOf(error)}`, {
+    exitCode: EXIT.config,
+    cause: error,
+  });
 }
 
 /** Warns about a configuration that cannot be; its `client_log_path`, as written, if it can. */
@@ -89,8 +101,21 @@ async function checkConfig(path: string, log: Log): Promise<string | undefined> 
 /** A daemon runs as the configuration's owner: the secret is that user's, and the log will be. */
 function daemon(text: typeof serveDaemon) {
   return async (binary: string, config: string): Promise<string> => {
-    const { uid, username } = userInfo();
+    const uid = process.getuid?.() ?? 0; // Windows has none, nor a use for this
     const owner = (await stat(config).catch(() => undefined))?.uid ?? uid;
-    return text({ binary, config, user: uid !== 0 && owner === uid ? username : undefined });
+    return text({ binary, config, user: uid !== 0 && owner === uid ? userName() : undefined });
   };
+}
+
+/** Who runs this. Bun's os.userInfo() takes the name from $USER, and `unknown` where it is not set. */
+function userName(): string {
+  const { exitCode, stdout } = Bun.spawnSync(["id", "-un"], { timeout: 5000 });
+  const name = stdout.toString().trim();
+  if (exitCode !== 0 || name === "") {
+    throw new UserError("Cannot print for launchd: this user has no name to run it as", {
+      exitCode: EXIT.config,
+      hint: "print it as root, and it runs as root",
+    });
+  }
+  return name;
 }
