@@ -74,7 +74,7 @@ export default defineSubcommand({
     // Mode bits say nothing on Windows, where the folder's permissions hold.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
-    writeOut(lines.map(printable).join("\n"));
+    await writeOut(lines.map(printable).join("\n"));
   },
 });
 

@@ -15,7 +15,15 @@ import {
 } from "citty";
 
 import { systemConfigPath } from "../config-file.ts";
-import { EXIT, EXIT_MEANINGS, type ExitCode, type ExitName, UserError } from "../errors.ts";
+import {
+  errorCode,
+  EXIT,
+  EXIT_MEANINGS,
+  type ExitCode,
+  type ExitName,
+  reasonOf,
+  UserError,
+} from "../errors.ts";
 import { createLog, type Level } from "../log.ts";
 import { decodeKey } from "../protocol.ts";
 
@@ -66,9 +74,21 @@ export function logLevel(
   return debug ? "debug" : verbose ? "info" : normal;
 }
 
-/** Writes to stdout, whose reader may have read enough and gone, as `head` does. */
-export function writeOut(text: string): void {
-  process.stdout.once("error", () => {}).write(text);
+/**
+ * Writes to stdout.
+ * @throws UserError (exit code 3) when it cannot, as into a file on a full disk
+ */
+export async function writeOut(text: string): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, text);
+  } catch (error) {
+    // Whoever reads it may have read enough and gone, as `head` does.
+    if (errorCode(error) === "EPIPE") return;
+    throw new UserError(`Cannot write to stdout: ${reasonOf(error)}`, {
+      exitCode: EXIT.config,
+      cause: error,
+    });
+  }
 }
 
 /** Runs the command that `rawArgs` names, reports its error if it has one. Never rejects. */
@@ -111,9 +131,9 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     command ? `${root.meta.name} ${name}` : root.meta.name,
   );
   if (request === "help") {
-    writeOut(await usage(root, command, process.stdout));
+    await writeOut(await usage(root, command, process.stdout));
   } else if (request === "version") {
-    writeOut(`${root.meta.name} ${root.meta.version}\n`);
+    await writeOut(`${root.meta.name} ${root.meta.version}\n`);
   } else if (command) {
     await runCommand(command, { rawArgs: rest });
   } else {

@@ -5,12 +5,13 @@ import { resolve } from "node:path";
 
 import { findConfig, loadConfig } from "../config-file.ts";
 import { crontabLine } from "../cron.ts";
-import { errorCode, EXIT, reasonOf, UserError } from "../errors.ts";
+import { errorCode, EXIT, UserError } from "../errors.ts";
 import { pingDaemon, serveDaemon } from "../launchd.ts";
 import { createLog, type Log, printable } from "../log.ts";
 import type { Starter } from "../next-steps.ts";
 import { pingUnits, serveUnit, unitProblems } from "../systemd.ts";
 import { windowsTask } from "../windows-task.ts";
+import { writeOut } from "./main.ts";
 
 interface Kind {
   platforms: readonly NodeJS.Platform[];
@@ -70,20 +71,7 @@ export async function print(name: string, given: string | undefined): Promise<vo
     const problems = unitProblems(binary, name === "systemd-serve" ? logPath : undefined);
     for (const { problem, hint } of problems) log.warn(problem, hint);
   }
-  await writeOut(name, text);
-}
-
-/** Writes to stdout, which may be a file on a full disk. */
-async function writeOut(name: string, text: string): Promise<void> {
-  const { promise, resolve: done } = Promise.withResolvers<Error | null | undefined>();
-  process.stdout.write(text, done);
-  const error = await promise;
-  // Whoever reads it may have read enough, as `head` does.
-  if (!error || errorCode(error) === "EPIPE") return;
-  throw new UserError(`Cannot print ${name}: ${reasonOf(error)}`, {
-    exitCode: EXIT.config,
-    cause: error,
-  });
+  await writeOut(text);
 }
 
 /** Warns about a configuration that cannot be; its `client_log_path`, as written, if it can. */

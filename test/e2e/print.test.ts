@@ -59,13 +59,19 @@ test("a configuration that is not there yet is told, and named all the same", as
   expect(await readdir(folder.path)).toEqual([]);
 });
 
-test.skipIf(process.platform !== "linux")("a full disk behind stdout is an error (Linux)", () => {
-  const args = [BINARY, "init", "--print", "cron", "/etc/dynip.toml"];
-  const command = ["/bin/sh", "-c", '"$@" > /dev/full', "sh", ...args];
-  const { exitCode, stderr } = Bun.spawnSync(command, { timeout: 10_000 });
-  expect(exitCode).toBe(3);
-  expect(stderr.toString()).toContain("error: Cannot print cron: no space left on the disk\n");
-});
+test
+  .skipIf(process.platform !== "linux")
+  .each([[["init", "--print", "cron", "/etc/dynip.toml"]], [["--help"]], [["--version"]]])(
+  "a full disk behind stdout is an error of %p (Linux)",
+  (args) => {
+    const command = ["/bin/sh", "-c", '"$@" > /dev/full', "sh", BINARY, ...args];
+    const { exitCode, stderr } = Bun.spawnSync(command, { timeout: 10_000 });
+    expect(exitCode).toBe(3);
+    expect(stderr.toString()).toContain(
+      "error: Cannot write to stdout: no space left on the disk\n",
+    );
+  },
+);
 
 describe("wrong usage", () => {
   test("an unknown kind: the error lists those there are", async () => {
