@@ -1,96 +1,159 @@
 /**
- * Builds the executables: `bun build.ts` makes `dist/dynip` for this machine, `--all` every
- * system's `dist/dynip-<system>-<machine>`. An artefact that this machine can run is run, and a
- * build that does not work fails.
+ * Builds the executables, and what a release publishes:
+ *
+ *     bun build.ts                        dist/dynip for this machine, and its manual page
+ *     bun build.ts --all                  every target's executable and archive, and their sums
+ *     bun build.ts TARGET…                the same for these targets, such as linux-arm64
+ *     bun build.ts --all --signed FOLDER  takes the executables that FOLDER has from there
+ *
+ * An executable that this machine can run is run, the others are looked at, and a build that does
+ * not work fails. The parts are in `.github/release/`.
  */
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 
+import { signatureProblem } from "./.github/release/code-signature.ts";
+import { describeExecutable, expectTarget } from "./.github/release/executable.ts";
+import { manualPage } from "./.github/release/man.ts";
+import { empty, pack } from "./.github/release/release.ts";
+import { buildName, sourceOf } from "./.github/release/source.ts";
+import {
+  executableName,
+  isTarget,
+  type Target,
+  TARGETS,
+  thisMachine,
+} from "./.github/release/targets.ts";
 import { version } from "./package.json";
-
-const TARGETS = [
-  "linux-x64",
-  "linux-arm64",
-  "linux-x64-musl",
-  "linux-arm64-musl",
-  "darwin-x64",
-  "darwin-arm64",
-  "windows-x64",
-  "windows-arm64",
-] as const;
-type Target = (typeof TARGETS)[number];
 
 const DIST = join(import.meta.dir, "dist");
 
-const unknown = process.argv.slice(2).filter((argument) => argument !== "--all");
-if (unknown.length > 0) {
-  console.error(`Unknown argument "${unknown[0]}"; the only one is --all`);
-  process.exit(1);
-}
-if (process.argv.includes("--all")) {
-  for (const [index, target] of TARGETS.entries()) {
-    await build(`dynip-${target}`, target, `[${index + 1}/${TARGETS.length}] `);
-  }
+const { targets, signed } = readArguments();
+const source = await sourceOf(import.meta.dir);
+const own = await thisMachine();
+await mkdir(DIST, { recursive: true });
+if (targets.length === 0) {
+  await build(executableName("dynip", own), own, "");
+  await writeFile(join(DIST, "dynip.1"), await manualPage(source.time));
 } else {
-  await build("dynip", undefined, "");
+  await empty(DIST);
+  const progress = (index: number): string => `[${index}/${targets.length}] `;
+  for (const [index, target] of targets.entries()) {
+    await build(executableName(`dynip-${target}`, target), target, progress(index + 1));
+  }
+  let packed = 0;
+  await pack(DIST, targets, source, (file) => show(file, progress(++packed), []));
+  console.log(`dist/SHA256SUMS  of dynip ${version}, ${source.commit ?? "unknown commit"}`);
 }
 
-/** Builds one executable in `dist/`; without a target, for the machine that this runs on. */
-async function build(name: string, target: Target | undefined, progress: string): Promise<void> {
+/** Compiles `src/`: the one call that makes an executable. */
+async function compile(outfile: string, target: Target): Promise<void> {
+  await Bun.build({
+    entrypoints: [join(import.meta.dir, "src", "cli.ts")],
+    compile: {
+      outfile,
+      // Else the executable would run what a bunfig.toml in the current folder says.
+      autoloadBunfig: false,
+      autoloadDotenv: false,
+      // Without one it is the Bun that runs this, which needs no download.
+      ...(target === own ? {} : { target: `bun-${target}` }),
+    },
+    format: "esm", // bytecode of any other format dies at start
+    bytecode: true,
+    splitting: true,
+    minify: true,
+    sourcemap: "linked",
+    define: {
+      "process.env.NODE_ENV": '"production"',
+      BUILD: JSON.stringify(buildName(source, target)),
+    },
+  });
+}
+
+/** Makes one executable in `dist/`, and finds out whether it is what it should be. */
+async function build(file: string, target: Target, progress: string): Promise<void> {
   const start = performance.now();
-  const isWindows = target ? target.startsWith("windows") : process.platform === "win32";
-  const file = isWindows ? `${name}.exe` : name;
-  await mkdir(DIST, { recursive: true });
+  const known: string[] = [];
   // In a folder of its own: the source map, which is in the executable as well, lands beside it.
   const folder = await mkdtemp(join(DIST, "build-"));
   try {
     const outfile = join(folder, file);
-    await Bun.build({
-      entrypoints: [join(import.meta.dir, "src", "cli.ts")],
-      compile: {
-        outfile,
-        // Else the executable would run what a bunfig.toml in the current folder says.
-        autoloadBunfig: false,
-        autoloadDotenv: false,
-        ...(target ? { target: `bun-${target}` } : {}),
-      },
-      format: "esm", // bytecode of any other format dies at start
-      bytecode: true,
-      splitting: true,
-      minify: true,
-      sourcemap: "linked",
-      define: { "process.env.NODE_ENV": '"production"' },
-    });
-    if (!target || (await isThisMachine(target))) await tryOut(outfile, folder);
+    if (signed && existsSync(join(signed, file))) await copyFile(join(signed, file), outfile);
+    else await compile(outfile, target);
+    if (target.startsWith("darwin-") && process.platform === "darwin") {
+      await run(["codesign", "--force", "--sign", "-", outfile]);
+    }
+    const bytes = await readFile(outfile);
+    expectTarget(bytes, target);
+    known.push(describeExecutable(bytes));
+    if (target.startsWith("darwin-")) known.push(signature(bytes, target));
+    if (target === own) {
+      await tryOut(outfile, folder);
+      known.push("started");
+    }
     await rename(outfile, join(DIST, file));
   } finally {
     await rm(folder, { recursive: true });
   }
-  const { size } = await stat(join(DIST, file));
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`${progress}dist/${file}  ${(size / 1e6).toFixed(1)} MB  ${seconds} s`);
+  known.push(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+  await show(file, progress, known);
+}
+
+/** What there is to say of a macOS executable's signature, which macOS demands. */
+function signature(bytes: Uint8Array, target: Target): string {
+  const problem = signatureProblem(bytes);
+  if (!problem) return "signature valid";
+  // Bun keeps the signature of its own executable there, which does not fit any more.
+  if (target === "darwin-x64" && !signed && process.platform !== "darwin") {
+    return `NOT SIGNED, does not start before "codesign --force --sign -" on macOS (${problem})`;
+  }
+  throw new Error(`The executable for ${target} would not start: ${problem}`);
 }
 
 /** Runs every subcommand, each of which is a chunk of its own, and has one of them do its work. */
 async function tryOut(executable: string, folder: string): Promise<void> {
   const config = join(folder, "dynip.toml");
-  await expectOutput([executable, "--version"], `dynip ${version}\n`);
+  await expectOutput([executable, "--version"], `dynip ${version} (${buildName(source, own)})\n`);
   await expectOutput([executable, "serve", "--help"], "dynip serve");
   await expectOutput([executable, "ping", "--help"], "dynip ping");
   await expectOutput([executable, "init", config], config);
 }
 
 async function expectOutput(command: string[], expected: string): Promise<void> {
-  const run = Bun.spawn(command, { cwd: tmpdir(), stdin: "ignore", stderr: "inherit" });
-  const [output, exitCode] = await Promise.all([run.stdout.text(), run.exited]);
-  if (exitCode !== 0 || !output.includes(expected)) {
-    throw new Error(`${command.join(" ")} ended with ${exitCode} and printed: ${output}`);
-  }
+  const output = await run(command);
+  if (!output.includes(expected)) throw new Error(`${command.join(" ")} printed: ${output}`);
 }
 
-async function isThisMachine(target: Target): Promise<boolean> {
-  const system = process.platform === "win32" ? "windows" : process.platform;
-  const isMusl = system === "linux" && (await Bun.file("/etc/alpine-release").exists());
-  return target === `${system}-${process.arch}${isMusl ? "-musl" : ""}`;
+async function run(command: string[]): Promise<string> {
+  const child = Bun.spawn(command, { cwd: tmpdir(), stdin: "ignore", stderr: "inherit" });
+  const [output, exitCode] = await Promise.all([child.stdout.text(), child.exited]);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${output}`);
+  return output;
+}
+
+/** Shows that a file of `dist/` is there, with what is known of it. */
+async function show(file: string, progress: string, known: readonly string[]): Promise<void> {
+  const { size } = await stat(join(DIST, file));
+  console.log([`${progress}dist/${file}`, `${(size / 1e6).toFixed(1)} MB`, ...known].join("  "));
+}
+
+function readArguments(): { targets: readonly Target[]; signed: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { all: { type: "boolean" }, signed: { type: "string" } },
+      allowPositionals: true,
+    });
+    const unknown = positionals.find((target) => !isTarget(target));
+    if (unknown !== undefined) throw new Error(`There is no target "${unknown}"`);
+    const targets = values.all ? TARGETS : positionals.filter(isTarget);
+    return { targets, signed: values.signed && resolve(values.signed) };
+  } catch (error) {
+    console.error(
+      `${(error as Error).message}\nhint: the targets are ${TARGETS.join(", ")}; --all`,
+    );
+    process.exit(1);
+  }
 }

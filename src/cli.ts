@@ -1,12 +1,17 @@
 /** dynip's entry point. */
 import { version } from "../package.json";
 
-import { main } from "./commands/main.ts";
+import { main, type Root } from "./commands/main.ts";
 
-const dynip = {
+/** Which build this is: its commit and target, as build.ts defines it. */
+declare const BUILD: string;
+
+/** The whole of the command line; the manual page is made of it, too. */
+export const dynip: Root = {
   meta: {
     name: "dynip",
     version,
+    build: typeof BUILD === "undefined" ? "not compiled" : BUILD,
     description: "Know where your machines are: clients ping, the server records their addresses",
   },
   subCommands: {
@@ -17,9 +22,11 @@ const dynip = {
 };
 
 // No top-level await: one that is pending hides errors that would end a daemon.
-void main(dynip, process.argv.slice(2)).then((exitCode) => {
-  process.exitCode = exitCode;
-  // A look-up that nobody waits for any more may hold the process for as long as its resolver is
-  // silent. The output has a moment to get out.
-  setTimeout(() => process.exit(), 100).unref();
-});
+if (import.meta.main) {
+  void main(dynip, process.argv.slice(2)).then((exitCode) => {
+    process.exitCode = exitCode;
+    // A look-up that nobody waits for any more may hold the process for as long as its resolver is
+    // silent. The output has a moment to get out.
+    setTimeout(() => process.exit(), 100).unref();
+  });
+}

@@ -29,6 +29,7 @@ import { decodeKey } from "../protocol.ts";
 
 /** A subcommand of dynip. */
 export interface Subcommand extends CommandDef<any> {
+  meta: { name: string; description: string };
   args: ArgsDef;
   /** The exit codes it can end with, for its help. */
   exits: readonly ExitName[];
@@ -42,12 +43,13 @@ export function defineSubcommand<const T extends ArgsDef>(definition: {
   run: (args: ParsedArgs<T>) => Promise<void>;
 }): Subcommand {
   const { meta, args, exits, run } = definition;
-  return { ...defineCommand({ meta, args, run: (context) => run(context.args) }), args, exits };
+  const command = defineCommand({ meta, args, run: (context) => run(context.args) });
+  return { ...command, meta, args, exits };
 }
 
-/** The root: a name, a version and lazy subcommands. */
+/** The root: a name, a version, the build of it, and lazy subcommands. */
 export interface Root {
-  meta: { name: string; version: string; description: string };
+  meta: { name: string; version: string; build: string; description: string };
   subCommands: Record<string, () => Promise<Subcommand>>;
 }
 
@@ -55,6 +57,12 @@ export interface Root {
 export const LOG_ARGS = {
   verbose: { type: "boolean", alias: "v", description: "Show more: INFO messages" },
   debug: { type: "boolean", description: "Show everything: DEBUG messages, and stacks of errors" },
+} as const satisfies ArgsDef;
+
+/** The options of every command, the root included. */
+export const COMMON_ARGS = {
+  help: { type: "boolean", alias: "h", description: "Show this help" },
+  version: { type: "boolean", description: "Show the version, the commit and the target" },
 } as const satisfies ArgsDef;
 
 /** The argument of the commands that read a configuration. */
@@ -112,12 +120,6 @@ function withoutKeys(text: string): string {
   return text.replace(/[\w-]{43}=?/g, (word) => (decodeKey(word) ? "(a secret)" : word));
 }
 
-/** The options of every command, the root included. */
-const COMMON_ARGS = {
-  help: { type: "boolean", alias: "h", description: "Show this help" },
-  version: { type: "boolean", description: "Show the version" },
-} as const satisfies ArgsDef;
-
 async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
   const [name, ...rest] = rawArgs;
   if (name === undefined) {
@@ -133,7 +135,8 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
   if (request === "help") {
     await writeOut(await usage(root, command, process.stdout));
   } else if (request === "version") {
-    await writeOut(`${root.meta.name} ${root.meta.version}\n`);
+    const { name: program, version, build } = root.meta;
+    await writeOut(`${program} ${version} (${build})\n`);
   } else if (command) {
     await runCommand(command, { rawArgs: rest });
   } else {
