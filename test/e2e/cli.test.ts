@@ -25,7 +25,11 @@ describe("on the root and on every subcommand", () => {
   );
 
   test.each(COMMANDS.map((command) => [[...command, "--version"]]))("%p", async (args) => {
-    expect(await dynip(args)).toEqual({ exitCode: 0, stdout: `dynip ${version}\n`, stderr: "" });
+    const { exitCode, stdout, stderr } = await dynip(args);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const build = /^\((?:[0-9a-f]{7}(?:-dirty)?|unknown commit), [a-z0-9-]+\)\n$/;
+    expect(stdout).toStartWith(`dynip ${version} (`);
+    expect(stdout.slice(`dynip ${version} `.length)).toMatch(build);
   });
 });
 

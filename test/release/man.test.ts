@@ -1,0 +1,76 @@
+/** The manual page says what `--help` says, and typesetters read it. */
+import { expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { manualPage } from "../../.github/release/man.ts";
+import { dynip } from "../../src/cli.ts";
+import { COMMON_ARGS } from "../../src/commands/main.ts";
+import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/errors.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+const SRC = join(import.meta.dir, "..", "..", "src");
+const page = await manualPage(Date.UTC(2026, 10, 22, 17, 20, 34) / 1000);
+const commands = await Promise.all(Object.values(dynip.subCommands).map((load) => load()));
+
+/** Text as the page has it: in lines. */
+const flat = page.replaceAll("\n", " ");
+
+test("the same time makes the same page, and another time another date", async () => {
+  expect(page).toStartWith(".Dd November 22, 2026\n.Dt DYNIP 1\n");
+  expect(await manualPage(Date.UTC(2026, 10, 22) / 1000)).toBe(page);
+  expect(await manualPage(0)).toBe(page.replace("November 22, 2026", "January 1, 1970"));
+});
+
+test("every command has its section, with every option's description word for word", () => {
+  for (const { meta, args } of [...commands, { meta: undefined, args: COMMON_ARGS }]) {
+    const from = meta ? `.Ss dynip ${meta.name} ${meta.description}.` : ".Ss Every command";
+    expect(flat).toContain(from);
+    const section = flat.slice(flat.indexOf(from)).split(/ \.S[hs] /)[0]!;
+    for (const [name, { type, description }] of Object.entries(args)) {
+      expect(section).toContain(type === "positional" ? `Ar ${name.toUpperCase()}` : `-${name}`);
+      if (name !== "config") expect(section).toContain(description!);
+    }
+  }
+});
+
+test("every exit code is there with its meaning", () => {
+  for (const name of Object.keys(EXIT) as ExitName[]) {
+    expect(flat).toContain(`.It ${EXIT[name]} ${EXIT_MEANINGS[name]}.`);
+  }
+});
+
+test("every environment variable that the source names is there, and no other", async () => {
+  const named = new Set(page.match(/\bDYNIP_[A-Z_]+/g));
+  for (const file of new Bun.Glob("**/*.ts").scanSync(SRC)) {
+    const text = await readFile(join(SRC, file), "utf8");
+    for (const name of text.match(/\bDYNIP_[A-Z_]*[A-Z]\b/g) ?? []) expect(named).toContain(name);
+  }
+  expect([...named].sort()).toEqual([
+    "DYNIP_CONFIG",
+    "DYNIP_KEY",
+    "DYNIP_KEY_FILE",
+    "DYNIP_SECRET",
+    "DYNIP_SECRET_FILE",
+  ]);
+});
+
+test("the page is the same wherever it is made: it names Linux's paths alone", () => {
+  expect(page).toContain("/etc/dynip/dynip.toml");
+  expect(page).not.toContain("ProgramData");
+});
+
+const MANDOC = Bun.which("mandoc");
+
+test.skipIf(!MANDOC)("mandoc has nothing to say about it (skipped without mandoc)", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("dynip.1");
+  await Bun.write(path, page);
+  const run = Bun.spawn([MANDOC!, "-Tlint", path], { stderr: "pipe", timeout: 20_000 });
+  const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+  expect({ output, errors, exitCode: await run.exited }).toEqual({
+    output: "",
+    errors: "",
+    exitCode: 0,
+  });
+});

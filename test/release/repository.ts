@@ -1,0 +1,50 @@
+/** Repositories of a test's own, which know nothing of the user's git configuration. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { temporaryFolder } from "../temporary.ts";
+
+/** The time of every commit, in seconds since 1970. */
+export const TIME = Date.UTC(2026, 10, 22, 17, 20, 34) / 1000;
+
+/** A new repository with one commit of these files. */
+export async function repository(files: Readonly<Record<string, string>>) {
+  const folder = await temporaryFolder();
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(folder.file(name)), { recursive: true });
+    await writeFile(folder.file(name), text);
+  }
+  await git(folder.path, "init", "--quiet");
+  await commitAll(folder.path);
+  return { ...folder, git: (...args: string[]) => git(folder.path, ...args) };
+}
+
+/** Commits whatever has changed. */
+export async function commitAll(path: string): Promise<void> {
+  await git(path, "add", "--all");
+  await git(path, "commit", "--quiet", "--message", "x");
+}
+
+/** Runs git; resolves to what it printed. */
+async function git(path: string, ...args: string[]): Promise<string> {
+  const date = `${TIME} +0000`;
+  const run = Bun.spawn(["git", "-c", "core.autocrlf=false", ...args], {
+    cwd: path,
+    stderr: "pipe",
+    timeout: 20_000,
+    env: {
+      ...process.env,
+      GIT_CONFIG_GLOBAL: process.platform === "win32" ? "NUL" : "/dev/null",
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_AUTHOR_NAME: "x",
+      GIT_AUTHOR_EMAIL: "x@example.com",
+      GIT_AUTHOR_DATE: date,
+      GIT_COMMITTER_NAME: "x",
+      GIT_COMMITTER_EMAIL: "x@example.com",
+      GIT_COMMITTER_DATE: date,
+    },
+  });
+  const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
+  if ((await run.exited) !== 0) throw new Error(`git ${args.join(" ")}: ${errors}`);
+  return output.trimEnd();
+}
