@@ -32,6 +32,8 @@ import { version } from "./package.json";
 const DIST = join(import.meta.dir, "dist");
 
 const { targets, signed } = readArguments();
+// What Bun.build makes depends on the current folder, to which it takes all paths.
+process.chdir(import.meta.dir);
 const source = await sourceOf(import.meta.dir);
 const own = await thisMachine();
 await mkdir(DIST, { recursive: true });

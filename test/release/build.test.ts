@@ -1,0 +1,98 @@
+/** `bun build.ts TARGET` makes what a release publishes, the same in any folder at any time. */
+import { expect, test } from "bun:test";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { executableName, thisMachine } from "../../.github/release/targets.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const BUILD = join(ROOT, "build.ts");
+const DEADLINE_MS = 120_000;
+
+/** What a build reads, without git and without what is only for development. */
+const SOURCE = [
+  ".github/release",
+  "build.ts",
+  "dist/.gitignore",
+  "LICENSE",
+  "node_modules/bun-types/docs/project",
+  "node_modules/bun/package.json",
+  "node_modules/citty",
+  "node_modules/consola",
+  "node_modules/smol-toml",
+  "package.json",
+  "README.md",
+  "src",
+  "tsconfig.json",
+];
+
+async function runBuild(script: string, args: string[]) {
+  const child = Bun.spawn([process.execPath, script, ...args], {
+    cwd: tmpdir(), // not the source's folder, which a build must not depend on
+    stderr: "pipe",
+    timeout: DEADLINE_MS,
+    env: { ...process.env, SOURCE_DATE_EPOCH: undefined },
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+async function buildIn(folder: string, target: string): Promise<string> {
+  for (const path of SOURCE) await cp(join(ROOT, path), join(folder, path), { recursive: true });
+  await writeFile(join(folder, "dist", "dynip.map"), "of an earlier build");
+  await mkdir(join(folder, "dist", "build-x"));
+  const { stdout, stderr, exitCode } = await runBuild(join(folder, "build.ts"), [target]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  return stdout;
+}
+
+test(
+  "two builds of one source, in two folders, have the same sums, and nothing stale or stray",
+  async () => {
+    const target = await thisMachine();
+    await using one = await temporaryFolder();
+    await using other = await temporaryFolder();
+    const deeper = other.file("some folder/deeper");
+    const [said] = await Promise.all([buildIn(one.path, target), buildIn(deeper, target)]);
+    const archive = `dynip-${target}${target.startsWith("windows-") ? ".zip" : ".tar.gz"}`;
+    const executable = executableName(`dynip-${target}`, target);
+    expect(said).toContain(`[1/1] dist/${executable}  `);
+    expect(said).toContain(`[1/1] dist/${archive}  `);
+
+    const sums = await readFile(one.file("dist/SHA256SUMS"), "utf8");
+    expect(sums).toBe(await readFile(join(deeper, "dist", "SHA256SUMS"), "utf8"));
+    const lines = sums.trimEnd().split("\n");
+    const published = [executable, archive, "dynip.1", "dynip.cdx.json"].sort();
+    expect(lines.map((line) => line.slice(66))).toEqual(published);
+    for (const line of lines) {
+      const bytes = await readFile(one.file(`dist/${line.slice(66)}`));
+      expect(line.slice(0, 66)).toBe(
+        `${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}  `,
+      );
+      expect(bytes.includes(one.path)).toBe(false); // the builder's folders are nobody's business
+    }
+    expect((await readdir(one.file("dist"))).sort()).toEqual(
+      [".gitignore", "SHA256SUMS", ...published].sort(),
+    );
+    const version = Bun.spawn([one.file(`dist/${executable}`), "--version"], { timeout: 10_000 });
+    expect(await version.stdout.text()).toEndWith(` (unknown commit, ${target})\n`);
+  },
+  DEADLINE_MS,
+);
+
+test.each([
+  [["linux-x68"], 'There is no target "linux-x68"'],
+  [["--al"], "Unknown option '--al'"],
+  [["--all", "--signed"], "argument missing"],
+])("build.ts %j is refused, and builds nothing", async (args, message) => {
+  const { stdout, stderr, exitCode } = await runBuild(BUILD, args);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+  expect(stderr).toContain(message);
+  expect(stderr).toContain("hint: the targets are linux-x64, ");
+});

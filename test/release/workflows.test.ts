@@ -1,0 +1,136 @@
+/** The workflows trust nobody more than they must: actions by commit, permissions by need. */
+import { describe, expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { TARGETS } from "../../.github/release/targets.ts";
+import { devDependencies } from "../../package.json";
+
+const FOLDER = join(import.meta.dir, "..", "..", ".github", "workflows");
+
+/** What a job may do beyond reading the source; any other job may do no more than that. */
+const MAY_WRITE: Record<string, Record<string, string>> = {
+  "release.yml attest": { "id-token": "write", attestations: "write" },
+  "release.yml publish": { contents: "write" },
+};
+
+interface Step {
+  uses?: string;
+  run?: string;
+  with?: Record<string, unknown>;
+}
+
+interface Job {
+  needs?: string | string[];
+  permissions?: Record<string, string>;
+  uses?: string;
+  steps?: Step[];
+  "timeout-minutes"?: number;
+  strategy?: { matrix: { include: { target: string }[] } };
+}
+
+interface Workflow {
+  file: string;
+  text: string;
+  on: Record<string, unknown>;
+  permissions: Record<string, string>;
+  jobs: Record<string, Job>;
+}
+
+const workflows: Workflow[] = await Promise.all(
+  [...new Bun.Glob("*.yml").scanSync(FOLDER)].sort().map(async (file) => {
+    const text = await readFile(join(FOLDER, file), "utf8");
+    return { ...(Bun.YAML.parse(text) as Omit<Workflow, "file" | "text">), file, text };
+  }),
+);
+const jobs = workflows.flatMap((workflow) =>
+  Object.entries(workflow.jobs).map(([name, job]) => ({
+    name: `${workflow.file} ${name}`,
+    job,
+    workflow,
+  })),
+);
+const release = workflows.find(({ file }) => file === "release.yml")!;
+
+test("there are two: the gate and the release", () => {
+  expect(workflows.map(({ file }) => file)).toEqual(["ci.yml", "release.yml"]);
+});
+
+test("every action is pinned to a commit, with its version beside it; the same one everywhere", () => {
+  const pins = new Map<string, string>();
+  for (const { text } of workflows) {
+    for (const [, used] of text.matchAll(/\buses: (.*)$/gm)) {
+      if (used!.startsWith("./.github/workflows/")) continue;
+      expect(used).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+      const [action, pin] = used!.split("@") as [string, string];
+      expect(`${action}@${pins.get(action) ?? pin}`).toBe(used!);
+      pins.set(action, pin);
+    }
+  }
+  expect([...pins.keys()].sort()).toEqual([
+    "actions/attest-build-provenance",
+    "actions/checkout",
+    "actions/download-artifact",
+    "actions/upload-artifact",
+  ]);
+});
+
+test("the text has every action that the steps use", () => {
+  const used = jobs.flatMap(({ job }) => [job.uses, ...(job.steps ?? []).map(({ uses }) => uses)]);
+  const written = workflows.flatMap(({ text }) => text.match(/\buses: /g) ?? []);
+  expect(used.filter(Boolean)).toHaveLength(written.length);
+});
+
+describe.each(jobs)("the job $name", ({ name, job, workflow }) => {
+  test("has the permissions that it needs, and no other", () => {
+    const granted = job.permissions ?? workflow.permissions;
+    expect(granted).toEqual(MAY_WRITE[name] ?? { contents: "read" });
+  });
+
+  test("comes to an end", () => {
+    if (job.uses === undefined) expect(job["timeout-minutes"]).toBeLessThanOrEqual(20);
+  });
+
+  test("leaves no token behind for what it runs", () => {
+    for (const { uses, with: inputs } of job.steps ?? []) {
+      if (!uses?.startsWith("actions/checkout@")) continue;
+      expect(inputs).toEqual({ "persist-credentials": false });
+    }
+  });
+
+  test("puts nothing that others have written into a shell's script", () => {
+    for (const { run } of job.steps ?? []) expect(run ?? "").not.toContain("${{");
+  });
+
+  test("runs the Bun that the project is pinned to", () => {
+    for (const { run } of job.steps ?? []) {
+      for (const [, version] of (run ?? "").matchAll(/\bbun@(\S+)/g)) {
+        expect(version).toBe(devDependencies.bun);
+      }
+    }
+  });
+});
+
+test("a workflow grants nothing by itself but reading", () => {
+  expect(workflows.map(({ permissions }) => permissions)).toEqual([{ contents: "read" }, {}]);
+});
+
+test("a release is of a version's tag, and of nothing else", () => {
+  expect(release.on).toEqual({ push: { tags: ["v*"] } });
+});
+
+test("nothing is attested or published before the gate and every executable's tests", () => {
+  const before = (name: string): string[] => {
+    const direct = [release.jobs[name]!.needs ?? []].flat();
+    return [...direct, ...direct.flatMap(before)];
+  };
+  expect(new Set(before("attest"))).toEqual(
+    new Set(["check", "start", "build", "darwin", "notes"]),
+  );
+  expect(before("publish")).toContain("attest");
+});
+
+test("the end-to-end tests run on every target that a runner has", () => {
+  const started = release.jobs["start"]!.strategy!.matrix.include.map(({ target }) => target);
+  expect(started).toEqual(TARGETS.filter((target) => !target.endsWith("-musl")));
+});
