@@ -10,8 +10,17 @@
  * not work fails. The parts are in `.github/release/`.
  */
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -27,12 +36,13 @@ import {
   TARGETS,
   thisMachine,
 } from "./.github/release/targets.ts";
+import { run, tryOut } from "./.github/release/try-out.ts";
 import { version } from "./package.json";
 
 const DIST = join(import.meta.dir, "dist");
 
 const { targets, signed } = readArguments();
-// What Bun.build makes depends on the current folder, to which it takes all paths.
+// What Bun.build makes depends on the current folder, which all its paths are relative to.
 process.chdir(import.meta.dir);
 const source = await sourceOf(import.meta.dir);
 const own = await thisMachine();
@@ -83,8 +93,10 @@ async function build(file: string, target: Target, progress: string): Promise<vo
   const folder = await mkdtemp(join(DIST, "build-"));
   try {
     const outfile = join(folder, file);
-    if (signed && existsSync(join(signed, file))) await copyFile(join(signed, file), outfile);
-    else await compile(outfile, target);
+    if (signed && existsSync(join(signed, file))) {
+      await copyFile(join(signed, file), outfile);
+      await chmod(outfile, 0o755);
+    } else await compile(outfile, target);
     if (target.startsWith("darwin-") && process.platform === "darwin") {
       await run(["codesign", "--force", "--sign", "-", outfile]);
     }
@@ -93,7 +105,7 @@ async function build(file: string, target: Target, progress: string): Promise<vo
     known.push(describeExecutable(bytes));
     if (target.startsWith("darwin-")) known.push(signature(bytes, target));
     if (target === own) {
-      await tryOut(outfile, folder);
+      await tryOut(outfile, `${version} (${buildName(source, own)})`);
       known.push("started");
     }
     await rename(outfile, join(DIST, file));
@@ -113,27 +125,6 @@ function signature(bytes: Uint8Array, target: Target): string {
     return `NOT SIGNED, does not start before "codesign --force --sign -" on macOS (${problem})`;
   }
   throw new Error(`The executable for ${target} would not start: ${problem}`);
-}
-
-/** Runs every subcommand, each of which is a chunk of its own, and has one of them do its work. */
-async function tryOut(executable: string, folder: string): Promise<void> {
-  const config = join(folder, "dynip.toml");
-  await expectOutput([executable, "--version"], `dynip ${version} (${buildName(source, own)})\n`);
-  await expectOutput([executable, "serve", "--help"], "dynip serve");
-  await expectOutput([executable, "ping", "--help"], "dynip ping");
-  await expectOutput([executable, "init", config], config);
-}
-
-async function expectOutput(command: string[], expected: string): Promise<void> {
-  const output = await run(command);
-  if (!output.includes(expected)) throw new Error(`${command.join(" ")} printed: ${output}`);
-}
-
-async function run(command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { cwd: tmpdir(), stdin: "ignore", stderr: "inherit" });
-  const [output, exitCode] = await Promise.all([child.stdout.text(), child.exited]);
-  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${output}`);
-  return output;
 }
 
 /** Shows that a file of `dist/` is there, with what is known of it. */

@@ -15,6 +15,7 @@ const DEADLINE_MS = 120_000;
 const SOURCE = [
   ".github/release",
   "build.ts",
+  "CHANGELOG.md",
   "dist/.gitignore",
   "LICENSE",
   "node_modules/bun-types/docs/project",
