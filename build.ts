@@ -96,9 +96,11 @@ async function build(file: string, target: Target, progress: string): Promise<vo
     if (signed && existsSync(join(signed, file))) {
       await copyFile(join(signed, file), outfile);
       await chmod(outfile, 0o755);
-    } else await compile(outfile, target);
-    if (target.startsWith("darwin-") && process.platform === "darwin") {
-      await run(["codesign", "--force", "--sign", "-", outfile]);
+    } else {
+      await compile(outfile, target);
+      if (target.startsWith("darwin-") && process.platform === "darwin") {
+        await run(["codesign", "--force", "--sign", "-", outfile]);
+      }
     }
     const bytes = await readFile(outfile);
     expectTarget(bytes, target);

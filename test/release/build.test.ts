@@ -1,11 +1,12 @@
 /** `bun build.ts TARGET` makes what a release publishes, the same in any folder at any time. */
 import { expect, test } from "bun:test";
-import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { executableName, thisMachine } from "../../.github/release/targets.ts";
 import { temporaryFolder } from "../temporary.ts";
+import { smallest } from "./executables.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 const BUILD = join(ROOT, "build.ts");
@@ -44,8 +45,12 @@ async function runBuild(script: string, args: string[]) {
   return { stdout, stderr, exitCode };
 }
 
-async function buildIn(folder: string, target: string): Promise<string> {
+async function copySource(folder: string): Promise<void> {
   for (const path of SOURCE) await cp(join(ROOT, path), join(folder, path), { recursive: true });
+}
+
+async function buildIn(folder: string, target: string): Promise<string> {
+  await copySource(folder);
   await writeFile(join(folder, "dist", "dynip.map"), "of an earlier build");
   await mkdir(join(folder, "dist", "build-x"));
   const { stdout, stderr, exitCode } = await runBuild(join(folder, "build.ts"), [target]);
@@ -83,6 +88,32 @@ test(
     );
     const version = Bun.spawn([one.file(`dist/${executable}`), "--version"], { timeout: 10_000 });
     expect(await version.stdout.text()).toEndWith(` (unknown commit, ${target})\n`);
+  },
+  DEADLINE_MS,
+);
+
+test(
+  "what was signed elsewhere is taken as it is, and refused where its signature is not valid",
+  async () => {
+    await using folder = await temporaryFolder();
+    await using signed = await temporaryFolder();
+    await copySource(folder.path);
+    const args = ["darwin-x64", "--signed", signed.path];
+    const executable = smallest("darwin-x64");
+    await writeFile(signed.file("dynip-darwin-x64"), executable, { mode: 0o644 });
+    const taken = await runBuild(folder.file("build.ts"), args);
+    expect(taken).toMatchObject({ stderr: "", exitCode: 0 });
+    expect(taken.stdout).toContain("Mach-O x64  signature valid");
+    const built = folder.file("dist/dynip-darwin-x64");
+    expect((await readFile(built)).equals(executable)).toBe(true);
+    if (process.platform !== "win32") expect((await stat(built)).mode & 0o777).toBe(0o755);
+
+    executable[executable.length / 2]! ^= 1;
+    await writeFile(signed.file("dynip-darwin-x64"), executable);
+    const refused = await runBuild(folder.file("build.ts"), args);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toContain("would not start: page 0 of 2 is not what was signed");
+    expect(await readdir(folder.file("dist"))).toEqual([".gitignore"]);
   },
   DEADLINE_MS,
 );
