@@ -1,4 +1,7 @@
-/** `bun run release:check` passes what is ready, and says what is wrong with what is not. */
+/**
+ * `bun run release:check` passes what is ready, and says what is wrong with what is not; and the notes
+ * of a release are what the changelog has of it.
+ */
 import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +11,7 @@ import { dependencies } from "../../package.json";
 import { commitAll, repository } from "./repository.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
-const SCRIPT = join(ROOT, ".github", "release", "check.ts");
+const SCRIPTS = join(ROOT, ".github", "release");
 const DEADLINE_MS = 30_000;
 
 const LOCK = await Bun.file(join(ROOT, "bun.lock")).text();
@@ -44,8 +47,10 @@ function manifest(packages: Record<string, string>): string {
   return `${JSON.stringify(project, null, 2)}\n`;
 }
 
-async function check(path: string) {
-  const child = Bun.spawn([process.execPath, SCRIPT], {
+const check = (path: string) => run(path, "check.ts");
+
+async function run(path: string, script: string, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, join(SCRIPTS, script), ...args], {
     cwd: path,
     stderr: "pipe",
     timeout: DEADLINE_MS,
@@ -141,6 +146,31 @@ describe("what is not ready is named, with what to do, and the exit code is 1", 
     },
     DEADLINE_MS,
   );
+});
+
+describe("the notes of a release", () => {
+  test("are the changelog's entry, for the tag of that version", async () => {
+    await using folder = await repository(READY);
+    expect(await run(folder.path, "notes.ts", "v1.2.3")).toEqual({
+      stdout: "- All of it.\n",
+      stderr: "",
+      exitCode: 0,
+    });
+  });
+
+  const undated = "## 1.2.3 (not yet released)\n\n- All of it.\n";
+  test.each([
+    [["v1.2.4"], {}, 'The tag is "v1.2.4", must be "v1.2.3": the version of package.json'],
+    [["1.2.3"], {}, 'The tag is "1.2.3", must be "v1.2.3": the version of package.json'],
+    [[], {}, 'The tag is "", must be "v1.2.3": the version of package.json'],
+    [["v1.2.3"], { "CHANGELOG.md": undated }, "CHANGELOG.md has no notes under"],
+    [["v1.2.3"], { "CHANGELOG.md": "## 1.2.3 (2026-11-22)\n" }, "CHANGELOG.md has no notes under"],
+  ])("there are none for %j with %j", async (args, files, problem) => {
+    await using folder = await repository({ ...READY, ...files });
+    const { stdout, stderr, exitCode } = await run(folder.path, "notes.ts", ...args);
+    expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
+    expect(stderr).toStartWith(`error: ${problem}`);
+  });
 });
 
 describe("the changelog's entry of a version", () => {
