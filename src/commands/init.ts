@@ -74,7 +74,8 @@ export default defineSubcommand({
     // Mode bits say nothing on Windows, where the folder's permissions hold.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
-    await writeOut(lines.map(printable).join("\n"));
+    // The file is written, whether or not anybody can be told.
+    await writeOut(lines.map(printable).join("\n")).catch(() => {});
   },
 });
 
