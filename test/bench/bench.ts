@@ -1,0 +1,68 @@
+/**
+ * `bun run bench [MEASURE…] [--json FILE]`: dynip beside what could do the same, each time in one
+ * run, side by side. All measures unless some are named. A bar that is missed is said, and is no
+ * failure: figures are of a machine, and of a moment.
+ */
+import { tmpdir } from "node:os";
+import { parseArgs } from "node:util";
+
+import { temporaryFolder } from "../temporary.ts";
+import { ClientLogs } from "./client-logs.ts";
+import { hosts } from "./hosts.ts";
+import { describeMachine, isInMemory, machineText } from "./machine.ts";
+import type { Measure, Row } from "./measure.ts";
+import { memory } from "./memory.ts";
+import { ping } from "./ping.ts";
+import { plain } from "./plain.ts";
+import { Programs } from "./programs.ts";
+import { signed } from "./signed.ts";
+import { start } from "./start.ts";
+import { table } from "./table.ts";
+
+const MEASURES: Readonly<Record<string, Measure>> = {
+  plain,
+  hosts,
+  signed,
+  ping,
+  start,
+  memory,
+};
+
+const { wanted, json } = readArguments();
+const machine = await describeMachine();
+if (isInMemory(machine)) console.error(`warning: ${tmpdir()} is in memory: nothing is synced`);
+const measured: { measure: string; rows: Row[] }[] = [];
+{
+  await using folder = await temporaryFolder();
+  const programs = new Programs(folder.path);
+  const clientLogs = new ClientLogs(folder.path);
+  for (const measure of wanted) {
+    const began = performance.now();
+    const progress = (text: string) => console.error(`${measure}: ${text}`);
+    const rows = await MEASURES[measure]!({ programs, clientLogs, progress });
+    measured.push({ measure, rows });
+    progress(`done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  }
+}
+console.log(`\n${table(measured.flatMap(({ rows }) => rows))}\n\n${machineText(machine)}`);
+if (json !== undefined) {
+  await Bun.write(json, `${JSON.stringify({ machine, measures: measured }, undefined, 2)}\n`);
+}
+
+function readArguments(): { wanted: string[]; json: string | undefined } {
+  const all = Object.keys(MEASURES);
+  try {
+    const { values, positionals } = parseArgs({
+      options: { json: { type: "string" } },
+      allowPositionals: true,
+    });
+    const unknown = positionals.find((name) => !all.includes(name));
+    if (unknown !== undefined) throw new Error(`there is no measure "${unknown}"`);
+    const wanted =
+      positionals.length === 0 ? all : all.filter((name) => positionals.includes(name));
+    return { wanted, json: values.json };
+  } catch (error) {
+    console.error(`error: ${(error as Error).message}; the measures are ${all.join(", ")}`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,45 @@
+/** Client logs for servers that are to know many hosts from the start. */
+import { join } from "node:path";
+
+import { encodeClientLog } from "../../src/client-log-format.ts";
+import type { Host, Hosts } from "../../src/registry.ts";
+import { hostName } from "./programs/hosts.ts";
+
+/** How the hosts ping. */
+export type Kind = "plain" | "signed";
+
+export class ClientLogs {
+  readonly #folder: string;
+  readonly #written = new Map<string, Promise<void>>();
+
+  /** @param folder where the logs are kept; no server writes to them */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * The path of a log with so many hosts, all last seen at 127.0.0.1 an hour ago. Each is written
+   * once, when it is asked for.
+   */
+  async path(kind: Kind, hosts: number): Promise<string> {
+    const path = join(this.#folder, `${kind}-${hosts}.json`);
+    let written = this.#written.get(path);
+    if (written === undefined) this.#written.set(path, (written = write(path, kind, hosts)));
+    await written;
+    return path;
+  }
+}
+
+async function write(path: string, kind: Kind, count: number): Promise<void> {
+  const anHourAgo = Date.now() - 3_600_000;
+  const ipv4 = { address: "127.0.0.1", since: anHourAgo, lastSeen: anHourAgo };
+  const host: Host = kind === "signed" ? { ipv4, counter: anHourAgo * 1000 } : { ipv4 };
+  const hosts: Hosts = new Map();
+  for (let index = 0; index < count; index++) hosts.set(hostName(index), host);
+  const file = Bun.file(path).writer();
+  for (const slice of encodeClientLog(hosts)) {
+    file.write(slice);
+    await file.flush();
+  }
+  await file.end();
+}

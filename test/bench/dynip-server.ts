@@ -1,0 +1,52 @@
+/** dynip's server as it is measured: the compiled binary, on loopback, with hosts in its log. */
+import { chmod, copyFile } from "node:fs/promises";
+
+import { encodeKey } from "../../src/protocol.ts";
+import { BINARY, newSetup } from "../e2e/dynip.ts";
+import type { ClientLogs, Kind } from "./client-logs.ts";
+import { type RunningServer, startServer } from "./processes.ts";
+import { SECRET } from "./programs/hosts.ts";
+
+export interface DynipServer extends RunningServer {
+  readonly logPath: string;
+}
+
+/**
+ * Starts `dynip serve` in a folder of its own, and waits until it listens.
+ * @param hosts how many it knows already
+ */
+export async function startDynip(
+  clientLogs: ClientLogs,
+  kind: Kind,
+  hosts: number,
+  env: Record<string, string> = {},
+): Promise<DynipServer> {
+  const setup = await newSetup({ server: SERVER });
+  try {
+    if (kind === "signed") await addSecret(setup.config);
+    if (hosts > 0) await copyFile(await clientLogs.path(kind, hosts), setup.logPath);
+    const server = await startServer([BINARY, "serve", setup.config], env);
+    return {
+      ...server,
+      logPath: setup.logPath,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await setup[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await setup[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Puts the secret of the bench's hosts into a configuration. */
+export async function addSecret(config: string): Promise<void> {
+  const text = await Bun.file(config).text();
+  await Bun.write(config, `secret = "${encodeKey(SECRET)}"\n${text}`);
+  await chmod(config, 0o600);
+}
+
+/** One address alone, so that it is IPv4 that is measured; and room for as many hosts as there are. */
+const SERVER = `server_ip = "127.0.0.1"
+max_clients = 2000000`;

@@ -1,0 +1,81 @@
+/** Where figures were taken: without that they say nothing. */
+import { statfs } from "node:fs/promises";
+import { cpus, release, tmpdir, totalmem, type } from "node:os";
+
+import { version } from "../../package.json";
+
+export interface Machine {
+  readonly date: string;
+  readonly processor: string;
+  readonly cores: number;
+  readonly memory: string;
+  readonly system: string;
+  /** Of the folder that the client logs lie in. */
+  readonly fileSystem: string;
+  /** Of dynip, and of what it was compared with. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export async function describeMachine(): Promise<Machine> {
+  return {
+    date: new Date().toISOString(),
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
+    system: [await distribution(), type(), release()].filter(Boolean).join(", "),
+    fileSystem: await fileSystem(tmpdir()),
+    versions: {
+      dynip: version,
+      Bun: Bun.version,
+      BIND: /BIND (\S+)/.exec(await said("named", "-V"))?.[1] ?? "none",
+      Python: /Python (\S+)/.exec(await said("python3", "--version"))?.[1] ?? "none",
+    },
+  };
+}
+
+/** Whether files there are in memory, where nothing is ever synced. */
+export function isInMemory({ fileSystem }: Pick<Machine, "fileSystem">): boolean {
+  return fileSystem === "tmpfs" || fileSystem === "ramfs";
+}
+
+/** In lines, as the report has it. */
+export function machineText({ versions, ...machine }: Machine): string {
+  const programs = Object.entries(versions).map(([name, number]) => `${name} ${number}`);
+  return `${machine.processor}, ${machine.cores} cores, ${machine.memory}; ${machine.system}
+${machine.fileSystem}; ${programs.join(", ")}
+${machine.date}`;
+}
+
+async function distribution(): Promise<string> {
+  const release = Bun.file("/etc/os-release");
+  if (!(await release.exists())) return "";
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(await release.text())?.[1] ?? "";
+}
+
+async function fileSystem(folder: string): Promise<string> {
+  const { type: magic } = await statfs(folder);
+  return FILE_SYSTEMS[magic] ?? `file system 0x${magic.toString(16)}`;
+}
+
+/** As statfs(2) numbers them. */
+const FILE_SYSTEMS: Readonly<Record<number, string>> = {
+  0x01021994: "tmpfs",
+  0x858458f6: "ramfs",
+  0xef53: "ext4",
+  0x58465342: "xfs",
+  0x9123683e: "btrfs",
+  0x2fc12fc1: "zfs",
+  0x794c7630: "overlayfs",
+};
+
+async function said(program: string, argument: string): Promise<string> {
+  if (!Bun.which(program, { PATH: PATH_WITH_SBIN })) return "";
+  const child = Bun.spawn([program, argument], {
+    env: { ...process.env, PATH: PATH_WITH_SBIN },
+    timeout: 5000,
+  });
+  return await child.stdout.text();
+}
+
+/** Where servers such as named are, which need not be in a user's PATH. */
+export const PATH_WITH_SBIN = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;

@@ -1,0 +1,116 @@
+/** How much memory the server and `dynip ping` have had at their peak. */
+import { BINARY, newSetup } from "../e2e/dynip.ts";
+import { startDynip } from "./dynip-server.ts";
+import type { Bar, Bench, Row } from "./measure.ts";
+import { peakMemory, peakMemoryOfRun } from "./peak-memory.ts";
+import { run, startServer } from "./processes.ts";
+import { median, ratios } from "./statistics.ts";
+
+const ROUNDS = 5;
+const HOSTS = 1_000_000;
+const BAR: Bar = { at: "most", value: 300 };
+
+/** As fast as a server takes them all: new hosts, and then the same again. */
+const PINGS_PER_SECOND = 50_000;
+
+/** What a process does at its start is over by then. */
+const SETTLE_MS = 1000;
+
+export async function memory(bench: Bench): Promise<Row[]> {
+  if (process.platform !== "linux") {
+    return [{ what: "peak memory", skipped: "only Linux says how much it was" }];
+  }
+  const { rows, idle } = await idleAndPing(bench);
+  return [...rows, await perHost(bench, idle), await perHostLoaded(bench, idle)];
+}
+
+async function idleAndPing(bench: Bench): Promise<{ rows: Row[]; idle: number }> {
+  const samples = {
+    timer: [] as number[],
+    idle: [] as number[],
+    nothing: [] as number[],
+    ping: [] as number[],
+  };
+  await using setup = await newSetup({ client: 'client_name = "host-000000"' });
+  for (let round = 1; round <= ROUNDS; round++) {
+    bench.progress(`idle, round ${round} of ${ROUNDS}`);
+    {
+      await using timer = await startServer([await bench.programs.path("timer")]);
+      await using server = await startDynip(bench.clientLogs, "plain", 0);
+      await Bun.sleep(SETTLE_MS);
+      samples.timer.push(peakMemory(timer.pid) / 1e6);
+      samples.idle.push(peakMemory(server.pid) / 1e6);
+    }
+    samples.nothing.push((await peakMemoryOfRun([await bench.programs.path("nothing")])) / 1e6);
+    samples.ping.push((await peakMemoryOfRun([BINARY, "ping", setup.config])) / 1e6);
+  }
+  return {
+    idle: median(samples.idle),
+    rows: [
+      {
+        what: "memory of the server, idle",
+        dynip: { name: "dynip", unit: "MB", samples: samples.idle },
+        reference: { name: "compiled program with a timer", unit: "MB", samples: samples.timer },
+        result: { unit: "times", samples: ratios(samples.idle, samples.timer) },
+        bar: { at: "most", value: 1.5 },
+      },
+      {
+        what: "memory of dynip ping",
+        dynip: { name: "dynip", unit: "MB", samples: samples.ping },
+        reference: { name: "empty compiled program", unit: "MB", samples: samples.nothing },
+        result: { unit: "times", samples: ratios(samples.ping, samples.nothing) },
+        bar: { at: "most", value: 1.3 },
+      },
+    ],
+  };
+}
+
+/** A server that hears of a million hosts, and of each of them once more. */
+async function perHost(bench: Bench, idle: number): Promise<Row> {
+  bench.progress(`${HOSTS} hosts ping`);
+  await using server = await startDynip(bench.clientLogs, "plain", 0);
+  const load = [server.port, HOSTS, PINGS_PER_SECOND, 2 * HOSTS];
+  await run([await bench.programs.path("paced"), ...load.map(String)]);
+  await Bun.sleep(SETTLE_MS);
+  const peak = peakMemory(server.pid) / 1e6;
+  await server.stop();
+  const known = await countHosts(server.logPath);
+  return rowPerHost("memory per host, when 1,000,000 have pinged", { peak, idle, known }, BAR);
+}
+
+/** A server that finds a million hosts in its log. */
+async function perHostLoaded(bench: Bench, idle: number): Promise<Row> {
+  bench.progress(`${HOSTS} hosts in the log`);
+  await using server = await startDynip(bench.clientLogs, "plain", HOSTS);
+  await Bun.sleep(SETTLE_MS);
+  const peak = peakMemory(server.pid) / 1e6;
+  return rowPerHost("memory per host, when 1,000,000 are read at the start", {
+    peak,
+    idle,
+    known: HOSTS,
+  });
+}
+
+function rowPerHost(
+  what: string,
+  { peak, idle, known }: { peak: number; idle: number; known: number },
+  bar?: Bar,
+): Row {
+  return {
+    what,
+    dynip: { name: "dynip", unit: "MB", samples: [peak] },
+    reference: { name: "itself, idle", unit: "MB", samples: [idle] },
+    result: { unit: "bytes", samples: [((peak - idle) * 1e6) / known] },
+    ...(bar ? { bar } : {}),
+    notes: [`${known.toLocaleString("en")} hosts.`],
+  };
+}
+
+/** One line a host, between the two braces. */
+async function countHosts(logPath: string): Promise<number> {
+  let newlines = 0;
+  for await (const chunk of Bun.file(logPath).stream()) {
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) newlines++;
+  }
+  return newlines - 2;
+}

@@ -1,0 +1,100 @@
+/** The processes of a bench: each has a deadline, and none outlives its scope. */
+
+/** A UDP server, dynip or one that it is compared with. */
+export interface RunningServer {
+  readonly port: number;
+  readonly pid: number;
+  /** How long it took from its start until it said that it listens, in milliseconds. */
+  readonly startedIn: number;
+  kill(signal: NodeJS.Signals): void;
+  /** Stops it with SIGTERM, and resolves to how many pings it says it has accepted. */
+  stop(): Promise<number>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts a server and waits until it says on stderr `listening on UDP port …`.
+ * @param env on top of this process's environment less what steers dynip or Bun
+ */
+export async function startServer(
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<RunningServer> {
+  const start = performance.now();
+  const child = Bun.spawn([...command], {
+    env: { ...environment(), ...env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+    timeout: DEADLINE_MS,
+    killSignal: "SIGKILL",
+  });
+  let stderr = "";
+  const chunks = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  const readMore = async (): Promise<boolean> => {
+    const { done, value } = await chunks.read();
+    if (!done) stderr += value;
+    return !done;
+  };
+  const failure = (what: string) => new Error(`${command.join(" ")} ${what}: ${stderr}`);
+  while (!/listening on UDP port \d+.*\n/.test(stderr)) {
+    if (!(await readMore())) throw failure(`ended with ${await child.exited}`);
+  }
+  const startedIn = performance.now() - start;
+  const reading = (async () => {
+    while (await readMore());
+  })();
+  return {
+    port: Number(/listening on UDP port (\d+)/.exec(stderr)![1]),
+    pid: child.pid,
+    startedIn,
+    kill: (signal) => child.kill(signal),
+    async stop() {
+      child.kill("SIGTERM");
+      const exitCode = await child.exited;
+      await reading;
+      if (exitCode !== 0) throw failure(`ended with ${exitCode}`);
+      const count = /(\d+) pings? accepted/.exec(stderr)?.[1];
+      if (count === undefined) throw failure("did not say what it accepted");
+      return Number(count);
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/**
+ * Runs a program to its end.
+ * @returns what it printed, and how long it took from start to exit, in milliseconds
+ * @throws Error when its exit code is not 0
+ */
+export async function run(
+  command: readonly string[],
+  { stdin }: { stdin?: Blob } = {},
+): Promise<{ stdout: string; milliseconds: number }> {
+  const start = performance.now();
+  const child = Bun.spawn([...command], {
+    env: environment(),
+    stdin: stdin ?? "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: DEADLINE_MS,
+    killSignal: "SIGKILL",
+  });
+  const exitCode = await child.exited;
+  const milliseconds = performance.now() - start;
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr}`);
+  return { stdout, milliseconds };
+}
+
+/** No process of a bench takes nearly as long. */
+const DEADLINE_MS = 180_000;
+
+/** Without what would steer dynip, Bun, or the form of dynip's messages. */
+function environment(): Record<string, string | undefined> {
+  const steering = /^(DYNIP_|BUN_|JOURNAL_STREAM$)/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !steering.test(name)));
+}

@@ -1,0 +1,37 @@
+/**
+ * Sends plain pings at a steady rate, each host in turn: `paced PORT HOSTS PER_SECOND COUNT`. When
+ * all hosts have had their turn they go on from the other of two addresses, 127.0.0.2 first, so that
+ * each of them has moved. Prints how many it has sent.
+ */
+import { Names } from "./hosts.ts";
+
+const [port = 0, hosts = 0, perSecond = 0, count = 0] = process.argv.slice(2).map(Number);
+const names = new Names(hosts, 1);
+const sockets = await Promise.all(
+  ["127.0.0.2", "127.0.0.1"].map((hostname) =>
+    Bun.udpSocket({
+      hostname,
+      connect: { hostname: "127.0.0.1", port },
+      socket: { error() {} },
+    }),
+  ),
+);
+
+let sent = 0;
+const start = performance.now();
+while (sent < count) {
+  const due = Math.min(count, Math.ceil(((performance.now() - start) / 1000) * perSecond));
+  while (sent < due && sendNext()) sent++;
+  await Bun.sleep(1);
+}
+console.log(sent);
+for (const socket of sockets) socket.close();
+
+function sendNext(): boolean {
+  const socket = sockets[Math.trunc(sent / hosts) % sockets.length]!;
+  try {
+    return socket.sendMany(names.next()) === 1;
+  } catch {
+    return true; // as any network it may lose one, and the server's count shows it
+  }
+}

@@ -1,0 +1,95 @@
+/** One round of load on a server: a fresh process each, stopped at the end. */
+import { startDynip } from "./dynip-server.ts";
+import type { Bench } from "./measure.ts";
+import { run, type RunningServer, startServer } from "./processes.ts";
+
+/**
+ * How many plain pings a second dynip takes, flat out; the log is on.
+ * @param hosts how many it knows, which all ping in turn
+ */
+export async function dynipPlainRound(bench: Bench, hosts: number): Promise<number> {
+  await using server = await startDynip(bench.clientLogs, "plain", hosts);
+  return await plainRound(bench, server, hosts);
+}
+
+/** How many plain pings a second a bare socket takes that only stores them in memory. */
+export async function barePlainRound(bench: Bench, hosts: number): Promise<number> {
+  await using server = await startServer([await bench.programs.path("bare-server")]);
+  return await plainRound(bench, server, hosts);
+}
+
+/**
+ * How many plain pings a second a server says it has accepted, sent as fast as one process can.
+ * Stops the server.
+ * @param warmUp how many pings, all of which it can take in half a second or so, come before that
+ */
+export async function plainRound(
+  bench: Bench,
+  server: RunningServer,
+  hosts: number,
+  warmUp = 20_000,
+): Promise<number> {
+  const { seconds } = await flood(bench, server.port, hosts, warmUp);
+  return ((await server.stop()) - warmUp) / seconds;
+}
+
+/** How many plain pings a second the generator sends when nobody takes time to read them. */
+export async function generatorAlone(bench: Bench, hosts: number): Promise<number> {
+  await using sink = await startServer([await bench.programs.path("sink"), "10"]);
+  const { sent, seconds } = await flood(bench, sink.port, hosts, 0);
+  return sent / seconds;
+}
+
+async function flood(
+  bench: Bench,
+  port: number,
+  hosts: number,
+  warmUp: number,
+): Promise<{ sent: number; seconds: number }> {
+  const program = await bench.programs.path("flood");
+  const numbers = [port, hosts, FLOOD_SECONDS, warmUp];
+  return JSON.parse((await run([program, ...numbers.map(String)])).stdout);
+}
+
+const FLOOD_SECONDS = 3;
+
+/** What became of the signed pings of a round. */
+export interface SignedRound {
+  /** Acknowledged, each. */
+  readonly perSecond: number;
+  /** Not answered within a second. */
+  readonly lost: number;
+}
+
+/** Signed pings that dynip verified, made durable and acknowledged, 256 in flight. */
+export async function dynipSignedRound(bench: Bench, hosts: number): Promise<SignedRound> {
+  await using server = await startDynip(bench.clientLogs, "signed", hosts);
+  const round = await signedRound(bench, server, hosts, "dynip");
+  await server.stop();
+  return round;
+}
+
+/** The same datagrams, answered by a bare socket with as many bytes. */
+export async function echoRound(bench: Bench, hosts: number): Promise<SignedRound> {
+  await using server = await startServer([await bench.programs.path("bare-echo")]);
+  const round = await signedRound(bench, server, hosts, "echo");
+  await server.stop();
+  return round;
+}
+
+async function signedRound(
+  bench: Bench,
+  server: RunningServer,
+  hosts: number,
+  kind: "dynip" | "echo",
+): Promise<SignedRound> {
+  const program = await bench.programs.path("signed-driver");
+  const numbers = [server.port, hosts, SIGNED_PINGS, IN_FLIGHT];
+  const { stdout } = await run([program, ...numbers.map(String), kind]);
+  const { acknowledged, lost, wrong, seconds } = JSON.parse(stdout);
+  if (wrong > 0) throw new Error(`${wrong} of ${acknowledged} replies were no acknowledgements`);
+  return { perSecond: acknowledged / seconds, lost };
+}
+
+const SIGNED_PINGS = 200_000;
+const IN_FLIGHT = 256;

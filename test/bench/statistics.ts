@@ -1,0 +1,24 @@
+/** What is said of samples. Pure. */
+
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The middle of the samples, which need not be sorted; NaN where there are none. */
+export function median(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle]!;
+  return (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export function summarise(samples: readonly number[]): Summary {
+  return { median: median(samples), min: Math.min(...samples), max: Math.max(...samples) };
+}
+
+/** Each sample divided by the one of the same round. */
+export function ratios(samples: readonly number[], references: readonly number[]): number[] {
+  return samples.map((sample, round) => sample / references[round]!);
+}

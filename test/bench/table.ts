@@ -1,0 +1,60 @@
+/** The report as a table: Markdown, and readable as it is. Pure. */
+import { type Bar, isMet, type Row, type Side, type Unit } from "./measure.ts";
+import { median, summarise } from "./statistics.ts";
+
+const HEAD = ["What", "dynip", "Compared with", "Result (min to max)", "Bar", ""];
+
+export function table(rows: readonly Row[]): string {
+  const cells = [HEAD, ...rows.map(cellsOf)];
+  const widths = HEAD.map((_, column) => Math.max(3, ...cells.map((row) => row[column]!.length)));
+  const lines = cells.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`,
+  );
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  const notes = rows.flatMap((row) =>
+    "notes" in row ? (row.notes ?? []).map((note) => `${row.what}: ${note}`) : [],
+  );
+  return [lines[0], rule, ...lines.slice(1), ...(notes.length > 0 ? ["", ...notes] : [])].join(
+    "\n",
+  );
+}
+
+/** A figure as a person reads it: three digits that count, and the unit. */
+export function format(value: number, unit: Unit): string {
+  const digits = value.toLocaleString("en", {
+    maximumSignificantDigits: Math.max(3, Math.trunc(Math.abs(value)).toString().length),
+  });
+  if (unit === "/s") return `${round(value).toLocaleString("en")}/s`;
+  return unit === "times" ? `${digits} x` : `${digits} ${unit}`;
+}
+
+export function formatBar({ at, value }: Bar, unit: Unit): string {
+  return `at ${at} ${format(value, unit)}`;
+}
+
+/** A rate has three digits that count: no run is repeated to the fourth. */
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+function cellsOf(row: Row): string[] {
+  if ("skipped" in row) return [row.what, "skipped", row.skipped, "", "", ""];
+  const { what, dynip, reference, result, bar } = row;
+  const { median: middle, min, max } = summarise(result.samples);
+  const range =
+    result.samples.length > 1
+      ? ` (${format(min, result.unit)} to ${format(max, result.unit)})`
+      : "";
+  return [
+    what,
+    formatSide(dynip),
+    reference ? `${formatSide(reference)}: ${reference.name}` : "",
+    `${format(middle, result.unit)}${range}`,
+    bar ? formatBar(bar, result.unit) : "",
+    bar ? (isMet(bar, middle) ? "met" : "MISSED") : "",
+  ];
+}
+
+function formatSide({ samples, unit }: Side): string {
+  return format(median(samples), unit);
+}
