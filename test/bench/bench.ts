@@ -8,14 +8,18 @@ import { parseArgs } from "node:util";
 
 import { temporaryFolder } from "../temporary.ts";
 import { ClientLogs } from "./client-logs.ts";
+import { disk } from "./disk.ts";
 import { hosts } from "./hosts.ts";
 import { describeMachine, isInMemory, machineText } from "./machine.ts";
 import type { Measure, Row } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { old } from "./old.ts";
 import { ping } from "./ping.ts";
 import { plain } from "./plain.ts";
 import { Programs } from "./programs.ts";
 import { signed } from "./signed.ts";
+import { size } from "./size.ts";
+import { stall } from "./stall.ts";
 import { start } from "./start.ts";
 import { table } from "./table.ts";
 
@@ -23,9 +27,13 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   plain,
   hosts,
   signed,
+  old,
   ping,
   start,
   memory,
+  stall,
+  disk,
+  size,
 };
 
 const { wanted, json } = readArguments();

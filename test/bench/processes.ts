@@ -7,6 +7,8 @@ export interface RunningServer {
   /** How long it took from its start until it said that it listens, in milliseconds. */
   readonly startedIn: number;
   kill(signal: NodeJS.Signals): void;
+  /** Resolves when its stderr matches; rejects when it ends before that. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
   /** Stops it with SIGTERM, and resolves to how many pings it says it has accepted. */
   stop(): Promise<number>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -30,25 +32,34 @@ export async function startServer(
     killSignal: "SIGKILL",
   });
   let stderr = "";
-  const chunks = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  const readMore = async (): Promise<boolean> => {
-    const { done, value } = await chunks.read();
-    if (!done) stderr += value;
-    return !done;
-  };
-  const failure = (what: string) => new Error(`${command.join(" ")} ${what}: ${stderr}`);
-  while (!/listening on UDP port \d+.*\n/.test(stderr)) {
-    if (!(await readMore())) throw failure(`ended with ${await child.exited}`);
-  }
-  const startedIn = performance.now() - start;
+  let heard = Promise.withResolvers<void>();
+  let isOver = false;
   const reading = (async () => {
-    while (await readMore());
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      stderr += chunk;
+      heard.resolve();
+      heard = Promise.withResolvers();
+    }
+    isOver = true;
+    heard.resolve();
   })();
+  const failure = (what: string) => new Error(`${command.join(" ")} ${what}: ${stderr}`);
+  const said = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (;;) {
+      const match = pattern.exec(stderr);
+      if (match) return match;
+      if (isOver) throw failure(`ended with ${await child.exited}`);
+      await heard.promise;
+    }
+  };
+  const [, port] = await said(/listening on UDP port (\d+).*\n/);
+  const startedIn = performance.now() - start;
   return {
-    port: Number(/listening on UDP port (\d+)/.exec(stderr)![1]),
+    port: Number(port),
     pid: child.pid,
     startedIn,
     kill: (signal) => child.kill(signal),
+    said,
     async stop() {
       child.kill("SIGTERM");
       const exitCode = await child.exited;
