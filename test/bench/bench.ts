@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
 import { temporaryFolder } from "../temporary.ts";
+import { bind } from "./bind.ts";
 import { ClientLogs } from "./client-logs.ts";
 import { disk } from "./disk.ts";
 import { hosts } from "./hosts.ts";
@@ -27,6 +28,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   plain,
   hosts,
   signed,
+  bind,
   old,
   ping,
   start,

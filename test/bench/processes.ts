@@ -1,27 +1,27 @@
 /** The processes of a bench: each has a deadline, and none outlives its scope. */
 
-/** A UDP server, dynip or one that it is compared with. */
-export interface RunningServer {
-  readonly port: number;
+/** A process that goes on until it is told to end. */
+export interface RunningProcess {
   readonly pid: number;
-  /** How long it took from its start until it said that it listens, in milliseconds. */
+  /** How long it took from its start until it was ready, in milliseconds. */
   readonly startedIn: number;
   kill(signal: NodeJS.Signals): void;
   /** Resolves when its stderr matches; rejects when it ends before that. */
   said(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Stops it with SIGTERM, and resolves to how many pings it says it has accepted. */
-  stop(): Promise<number>;
+  /** Resolves when it has ended; rejects when its exit code is not 0. */
+  ended(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Starts a server and waits until it says on stderr `listening on UDP port …`.
+ * Starts a process and waits until its stderr says that it is ready.
  * @param env on top of this process's environment less what steers dynip or Bun
  */
-export async function startServer(
+export async function startProcess(
   command: readonly string[],
+  ready: RegExp,
   env: Record<string, string> = {},
-): Promise<RunningServer> {
+): Promise<RunningProcess> {
   const start = performance.now();
   const child = Bun.spawn([...command], {
     env: { ...environment(), ...env },
@@ -43,35 +43,55 @@ export async function startServer(
     isOver = true;
     heard.resolve();
   })();
-  const failure = (what: string) => new Error(`${command.join(" ")} ${what}: ${stderr}`);
+  const failure = (exitCode: number) =>
+    new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr}`);
   const said = async (pattern: RegExp): Promise<RegExpExecArray> => {
     for (;;) {
       const match = pattern.exec(stderr);
       if (match) return match;
-      if (isOver) throw failure(`ended with ${await child.exited}`);
+      if (isOver) throw failure(await child.exited);
       await heard.promise;
     }
   };
-  const [, port] = await said(/listening on UDP port (\d+).*\n/);
-  const startedIn = performance.now() - start;
+  await said(ready);
   return {
-    port: Number(port),
     pid: child.pid,
-    startedIn,
+    startedIn: performance.now() - start,
     kill: (signal) => child.kill(signal),
     said,
-    async stop() {
-      child.kill("SIGTERM");
+    async ended() {
       const exitCode = await child.exited;
       await reading;
-      if (exitCode !== 0) throw failure(`ended with ${exitCode}`);
-      const count = /(\d+) pings? accepted/.exec(stderr)?.[1];
-      if (count === undefined) throw failure("did not say what it accepted");
-      return Number(count);
+      if (exitCode !== 0) throw failure(exitCode);
     },
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await child.exited;
+    },
+  };
+}
+
+/** A UDP server, dynip or one that it is compared with. */
+export interface RunningServer extends RunningProcess {
+  readonly port: number;
+  /** Stops it with SIGTERM, and resolves to how many pings it says it has accepted. */
+  stop(): Promise<number>;
+}
+
+/** Starts a server and waits until it says on stderr `listening on UDP port …`. */
+export async function startServer(
+  command: readonly string[],
+  env: Record<string, string> = {},
+): Promise<RunningServer> {
+  const listening = /listening on UDP port (\d+).*\n/;
+  const server = await startProcess(command, listening, env);
+  return {
+    ...server,
+    port: Number((await server.said(listening))[1]),
+    async stop() {
+      server.kill("SIGTERM");
+      await server.ended();
+      return Number((await server.said(/(\d+) pings? accepted/))[1]);
     },
   };
 }
@@ -83,12 +103,11 @@ export async function startServer(
  */
 export async function run(
   command: readonly string[],
-  { stdin }: { stdin?: Blob } = {},
 ): Promise<{ stdout: string; milliseconds: number }> {
   const start = performance.now();
   const child = Bun.spawn([...command], {
     env: environment(),
-    stdin: stdin ?? "ignore",
+    stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
     timeout: DEADLINE_MS,

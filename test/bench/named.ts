@@ -1,0 +1,92 @@
+/** BIND 9 on loopback: takes signed updates of one zone, and journals each before it answers. */
+import { freePort, temporaryFolder } from "../temporary.ts";
+import { PATH_WITH_SBIN } from "./machine.ts";
+import { run, startProcess } from "./processes.ts";
+
+export const ZONE = "bench.";
+
+/** Why it cannot be measured here; undefined where it can. */
+export function missingBind(): string | undefined {
+  const missing = ["named", "nsupdate", "tsig-keygen"].find((name) => !which(name));
+  return missing && `there is no ${missing} (Debian: bind9, bind9-dnsutils)`;
+}
+
+export interface Named {
+  readonly port: number;
+  /** The command that sends the updates that a script, of {@link update}, has. */
+  nsupdate(script: string): string[];
+  /** A file for a script, in named's own folder. */
+  file(name: string): string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts named in a folder of its own, and waits until it runs. */
+export async function startNamed(): Promise<Named> {
+  const folder = await temporaryFolder();
+  try {
+    const port = await freePort();
+    const key = folder.file("key");
+    await Bun.write(key, (await run([which("tsig-keygen")!, "bench"])).stdout);
+    await Bun.write(folder.file("zone"), ZONE_TEXT);
+    await Bun.write(folder.file("named.conf"), configuration(folder.path, port));
+    const command = [which("named")!, "-f", "-c", folder.file("named.conf")];
+    const named = await startProcess(command, /^running$/m);
+    return {
+      port,
+      file: folder.file,
+      nsupdate: (script) => [which("nsupdate")!, "-k", key, script],
+      async [Symbol.asyncDispose]() {
+        await named[Symbol.asyncDispose]();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** How a script for nsupdate begins: with server and zone in it, nothing is asked first. */
+export function scriptHead(port: number): string {
+  return `server 127.0.0.1 ${port}\nzone ${ZONE}\n`;
+}
+
+/** A host's address is another one: one update, as a client of a dynamic DNS sends it. */
+export function update(host: string, address: string): string {
+  const name = `${host}.${ZONE}`;
+  return `update delete ${name} A\nupdate add ${name} 300 A ${address}\nsend\n`;
+}
+
+function which(program: string): string | null {
+  return Bun.which(program, { PATH: PATH_WITH_SBIN });
+}
+
+const ZONE_TEXT = `$TTL 300
+@ SOA ns.${ZONE} hostmaster.${ZONE} 1 3600 600 86400 300
+@ NS ns.${ZONE}
+ns A 127.0.0.1
+`;
+
+/** Without what costs time and is not needed: no line is logged for an update. */
+function configuration(folder: string, port: number): string {
+  return `include "${folder}/key";
+options {
+  directory "${folder}";
+  listen-on port ${port} { 127.0.0.1; };
+  listen-on-v6 { none; };
+  pid-file none;
+  session-keyfile none;
+  recursion no;
+  dnssec-validation no;
+  notify no;
+};
+controls { };
+logging {
+  channel messages { stderr; severity info; };
+  category default { messages; };
+  category update { null; };
+  category update-security { null; };
+};
+zone "${ZONE}" { type primary; file "${folder}/zone"; allow-update { key bench; }; };
+`;
+}
