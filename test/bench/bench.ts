@@ -4,6 +4,7 @@
  * failure: figures are of a machine, and of a moment.
  */
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { temporaryFolder } from "../temporary.ts";
@@ -15,6 +16,7 @@ import { describeMachine, isInMemory, machineText } from "./machine.ts";
 import type { Measure, Row } from "./measure.ts";
 import { memory } from "./memory.ts";
 import { old } from "./old.ts";
+import { picture } from "./picture.ts";
 import { ping } from "./ping.ts";
 import { plain } from "./plain.ts";
 import { Programs } from "./programs.ts";
@@ -38,6 +40,9 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   size,
 };
 
+/** For the README; of a whole run, or figures of several days would be in it. */
+const PICTURE = join(import.meta.dir, "..", "..", ".github", "bench.svg");
+
 const { wanted, json } = readArguments();
 const machine = await describeMachine();
 if (isInMemory(machine)) console.error(`warning: ${tmpdir()} is in memory: nothing is synced`);
@@ -54,7 +59,11 @@ const measured: { measure: string; rows: Row[] }[] = [];
     progress(`done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
   }
 }
-console.log(`\n${table(measured.flatMap(({ rows }) => rows))}\n\n${machineText(machine)}`);
+const rows = measured.flatMap(({ rows }) => rows);
+console.log(`\n${table(rows)}\n\n${machineText(machine)}`);
+if (wanted.length === Object.keys(MEASURES).length) {
+  await Bun.write(PICTURE, picture(rows, machineText(machine).replaceAll("\n", "; ")));
+}
 if (json !== undefined) {
   await Bun.write(json, `${JSON.stringify({ machine, measures: measured }, undefined, 2)}\n`);
 }

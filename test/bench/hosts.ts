@@ -18,6 +18,7 @@ export async function hosts(bench: Bench): Promise<Row[]> {
   const reference = costs.get(REFERENCE)!;
   return [...costs].map(([count, samples]): Row => ({
     what: `cost of a plain ping, ${count.toLocaleString("en")} host${count === 1 ? "" : "s"}`,
+    hosts: count,
     dynip: { name: "dynip", unit: "µs", samples },
     reference: { name: "dynip, 1,000 hosts", unit: "µs", samples: reference },
     result: { unit: "times", samples: ratios(samples, reference) },

@@ -32,6 +32,8 @@ export interface Bar {
 export interface MeasuredRow {
   /** In words: `plain pings, 1,000 hosts`. */
   readonly what: string;
+  /** How many hosts the server knows, where that is what makes the difference. */
+  readonly hosts?: number;
   readonly dynip: Side;
   /** What dynip is compared with; there may be nothing to compare it with. */
   readonly reference?: Side;
@@ -50,11 +52,11 @@ export interface SkippedRow {
 
 export type Row = MeasuredRow | SkippedRow;
 
-/** How often its bar a median is, from 1 up if it is met. */
-export function towardsBar({ at, value }: Bar, median: number): number {
-  return at === "least" ? median / value : value / median;
+/** How many times better than its bar a result is: from 1 up where it is met. */
+export function timesBetter({ at, value }: Bar, result: number): number {
+  return at === "least" ? result / value : value / result;
 }
 
-export function isMet({ at, value }: Bar, median: number): boolean {
-  return at === "least" ? median >= value : median <= value;
+export function isMet({ at, value }: Bar, result: number): boolean {
+  return at === "least" ? result >= value : result <= value;
 }

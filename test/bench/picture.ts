@@ -1,0 +1,156 @@
+/**
+ * The report as a picture, SVG: how far each result is from its bar, and what a ping costs the more
+ * hosts there are. Readable on light and on dark ground, and by a screen reader. Pure.
+ */
+import { type Bar, isMet, type MeasuredRow, type Row, timesBetter } from "./measure.ts";
+import { summarise } from "./statistics.ts";
+import { format, formatBar } from "./table.ts";
+
+/**
+ * @param machine what the figures were taken on, in a line
+ * @returns the text of an SVG file
+ */
+export function picture(rows: readonly Row[], machine: string): string {
+  const measured = rows.filter((row) => "result" in row);
+  const barred = measured.filter(hasBar);
+  const costs = measured.filter((row) => row.hosts !== undefined);
+  const bars = drawBars(barred, TOP);
+  const cost = drawCosts(costs, bars.bottom + 70);
+  const bottom = cost.bottom + 60;
+  const missed = barred.filter((row) => !isMet(row.bar, summarise(row.result.samples).median));
+  const summary = `${barred.length - missed.length} of ${barred.length} bars are met.`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom}" width="${WIDTH}" height="${bottom}" role="img" aria-labelledby="title desc">
+<title id="title">dynip beside what could do the same</title>
+<desc id="desc">${escape(`${summary} ${barred.map(describe).join(" ")}`)}</desc>
+<style>${STYLE}</style>
+<rect class="ground" width="${WIDTH}" height="${bottom}" rx="8"/>
+<text class="head" x="${MARGIN}" y="36">dynip beside what could do the same: how far from the bar</text>
+${bars.svg}
+${cost.svg}
+<text class="small" x="${MARGIN}" y="${bottom - 18}">${escape(machine)}</text>
+</svg>
+`;
+}
+
+type BarredRow = MeasuredRow & { readonly bar: Bar };
+
+/** A bar of nothing, such as nothing lost, has no place on a scale of ratios. */
+function hasBar(row: MeasuredRow): row is BarredRow {
+  return row.bar !== undefined && row.bar.value > 0;
+}
+
+const WIDTH = 960;
+const MARGIN = 24;
+const TOP = 60;
+const PLOT = { left: 390, right: 700 };
+const ROW_HEIGHT = 30;
+
+const STYLE = `
+text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1f2328}
+.head{font-size:16px;font-weight:600}.small{font-size:12px;fill:#59636e}
+.ground{fill:#fff;stroke:#d1d9e0}.grid{stroke:#d1d9e0}.bar{stroke:#1f2328;stroke-width:2}
+.met{stroke:#0969da;fill:#0969da}.missed{stroke:#bc4c00;fill:#fff}
+.range{stroke-width:2}.line{stroke:#0969da;stroke-width:2;fill:none}text.missed{fill:#bc4c00;stroke:none}
+circle{stroke-width:2}
+@media (prefers-color-scheme:dark){text{fill:#f0f6fc}.small{fill:#9198a1}
+.ground{fill:#0d1117;stroke:#3d444d}.grid{stroke:#3d444d}.bar{stroke:#f0f6fc}
+.met{stroke:#4493f8;fill:#4493f8}.missed{stroke:#f0883e;fill:#0d1117}.line{stroke:#4493f8}
+text.missed{fill:#f0883e}}
+`;
+
+interface Drawing {
+  readonly svg: string;
+  /** Where it ends. */
+  readonly bottom: number;
+}
+
+/** A point for each result on a scale of ratios, right of the bar where it is met. */
+function drawBars(rows: readonly BarredRow[], top: number): Drawing {
+  const ofRows = rows.map(({ bar, result }) => {
+    const { median, min, max } = summarise(result.samples);
+    return [median, min, max].map((value) => timesBetter(bar, value)) as [number, number, number];
+  });
+  const within = ofRows.flat().filter((ratio) => ratio > 0 && Number.isFinite(ratio));
+  const lowest = Math.floor(Math.log10(Math.min(0.5, ...within)));
+  const highest = Math.ceil(Math.log10(Math.max(2, ...within)));
+  const x = (ratio: number): number => {
+    const share = (Math.log10(Math.max(ratio, 1e-9)) - lowest) / (highest - lowest);
+    return round(PLOT.left + Math.min(1, Math.max(0, share)) * (PLOT.right - PLOT.left));
+  };
+  const bottom = top + 24 + rows.length * ROW_HEIGHT;
+  const grid = Array.from({ length: highest - lowest + 1 }, (_, step) => 10 ** (lowest + step)).map(
+    (
+      ratio,
+    ) => `<line class="${ratio === 1 ? "bar" : "grid"}" x1="${x(ratio)}" x2="${x(ratio)}" y1="${top + 16}" y2="${bottom}"/>
+<text class="small" x="${x(ratio)}" y="${top + 10}" text-anchor="middle">${ratio === 1 ? "the bar" : `${format(ratio, "times")}`}</text>`,
+  );
+  const points = rows.map((row, index) => {
+    const y = top + 24 + (index + 0.5) * ROW_HEIGHT;
+    const [median, min, max] = ofRows[index]!;
+    const state = isMet(row.bar, summarise(row.result.samples).median) ? "met" : "missed";
+    return `<text x="${MARGIN}" y="${y + 4}">${escape(row.what)}</text>
+<line class="range ${state}" x1="${x(min)}" x2="${x(max)}" y1="${y}" y2="${y}"/>
+<circle class="${state}" cx="${x(median)}" cy="${y}" r="5"/>
+<text class="${state === "met" ? "small" : "missed"}" x="${PLOT.right + 20}" y="${y + 4}">${escape(`${figure(row)}${state === "missed" ? ", MISSED" : ""}`)}</text>`;
+  });
+  return { svg: [...grid, ...points].join("\n"), bottom };
+}
+
+/** Cost over hosts: how many on a logarithmic scale, cost from 0 up. */
+function drawCosts(rows: readonly MeasuredRow[], top: number): Drawing {
+  const height = 180;
+  const bottom = top + 30 + height;
+  const left = MARGIN + 60;
+  const right = WIDTH - MARGIN - 40;
+  const costs = rows.map(({ hosts, dynip }) => ({ hosts: hosts!, ...summarise(dynip.samples) }));
+  const highest = niceCeiling(Math.max(...costs.map(({ max }) => max), 0));
+  const most = Math.log10(Math.max(10, ...costs.map(({ hosts }) => hosts)));
+  const x = (hosts: number): number => round(left + (Math.log10(hosts) / most) * (right - left));
+  const y = (cost: number): number => round(bottom - (cost / highest) * height);
+  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+    const at = y(share * highest);
+    return `<line class="grid" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/>
+<text class="small" x="${left - 8}" y="${at + 4}" text-anchor="end">${format(share * highest, "µs")}</text>`;
+  });
+  const points = costs.map(
+    ({ hosts, median, min, max }) =>
+      `<line class="range met" x1="${x(hosts)}" x2="${x(hosts)}" y1="${y(min)}" y2="${y(max)}"/>
+<circle class="met" cx="${x(hosts)}" cy="${y(median)}" r="5"/>
+<text x="${x(hosts)}" y="${y(max) - 10}" text-anchor="middle">${format(median, "µs")}</text>
+<text class="small" x="${x(hosts)}" y="${bottom + 20}" text-anchor="middle">${hosts.toLocaleString("en")} host${hosts === 1 ? "" : "s"}</text>`,
+  );
+  const line = costs.map(({ hosts, median }) => `${x(hosts)},${y(median)}`).join(" ");
+  return {
+    svg: `<text class="head" x="${MARGIN}" y="${top}">What a plain ping costs the server, the more hosts it knows</text>
+${grid.join("\n")}
+<polyline class="line" points="${line}"/>
+${points.join("\n")}`,
+    bottom,
+  };
+}
+
+function describe(row: BarredRow): string {
+  const isGood = isMet(row.bar, summarise(row.result.samples).median);
+  return `${row.what}: ${figure(row)}, ${isGood ? "met" : "missed"}.`;
+}
+
+/** `0.85 x, bar: at least 0.7 x`. */
+function figure({ result, bar }: BarredRow): string {
+  const { median } = summarise(result.samples);
+  return `${format(median, result.unit)}, bar: ${formatBar(bar, result.unit)}`;
+}
+
+/** 1, 2 or 5 times a power of ten, at least as large. */
+function niceCeiling(value: number): number {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1, 2, 5, 10].find((factor) => factor * power >= value)!;
+}
+
+function round(coordinate: number): number {
+  return Math.round(coordinate * 10) / 10;
+}
+
+function escape(text: string): string {
+  return Bun.escapeHTML(text);
+}
