@@ -1,0 +1,23 @@
+/** What is said of samples. */
+import { expect, test } from "bun:test";
+
+import { median, ratios, summarise } from "./statistics.ts";
+
+test.each([
+  [[3], 3],
+  [[10, 9, 100], 10],
+  [[4, 1, 3, 2], 2.5],
+  [[], Number.NaN],
+])("the median of %p is %p", (samples, expected) => {
+  expect(median(samples)).toBe(expected);
+});
+
+test("the samples stay as they are", () => {
+  const samples = [3, 1, 2];
+  expect(summarise(samples)).toEqual({ median: 2, min: 1, max: 3 });
+  expect(samples).toEqual([3, 1, 2]);
+});
+
+test("a ratio is of one round, not of all", () => {
+  expect(ratios([10, 40], [10, 20])).toEqual([1, 2]);
+});
