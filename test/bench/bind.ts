@@ -16,7 +16,7 @@ const CLIENTS = 4;
 const UPDATES_EACH = 1000;
 
 export async function bind(bench: Bench): Promise<Row[]> {
-  const what = "signed pings, acknowledged, beside dynamic DNS";
+  const what = "signed pings, acknowledged, 256 in flight";
   const missing = missingBind();
   if (missing) return [{ what, skipped: missing }];
   const bind9: number[] = [];

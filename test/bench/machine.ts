@@ -1,6 +1,6 @@
 /** Where figures were taken: without that they say nothing. */
 import { statfs } from "node:fs/promises";
-import { cpus, release, tmpdir, totalmem, type } from "node:os";
+import { cpus, loadavg, release, tmpdir, totalmem, type } from "node:os";
 
 import { version } from "../../package.json";
 
@@ -12,6 +12,8 @@ export interface Machine {
   readonly system: string;
   /** Of the folder that the client logs lie in. */
   readonly fileSystem: string;
+  /** How many processes wanted to run in the minute before; 0 on a machine of one's own. */
+  readonly load: number;
   /** Of dynip, and of what it was compared with. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -24,10 +26,11 @@ export async function describeMachine(): Promise<Machine> {
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: [await distribution(), type(), release()].filter(Boolean).join(", "),
     fileSystem: await fileSystem(tmpdir()),
+    load: loadavg()[0]!,
     versions: {
       dynip: version,
       Bun: Bun.version,
-      BIND: /BIND (\S+)/.exec(await said("named", "-V"))?.[1] ?? "none",
+      BIND: /BIND ([\d.]+)/.exec(await said("named", "-V"))?.[1] ?? "none",
       Python: /Python (\S+)/.exec(await said("python3", "--version"))?.[1] ?? "none",
     },
   };
@@ -38,12 +41,17 @@ export function isInMemory({ fileSystem }: Pick<Machine, "fileSystem">): boolean
   return fileSystem === "tmpfs" || fileSystem === "ramfs";
 }
 
+/** Whether others use the machine, so that figures are worse than they would be. */
+export function isBusy({ load }: Pick<Machine, "load">): boolean {
+  return load > 0.5;
+}
+
 /** In lines, as the report has it. */
 export function machineText({ versions, ...machine }: Machine): string {
   const programs = Object.entries(versions).map(([name, number]) => `${name} ${number}`);
   return `${machine.processor}, ${machine.cores} cores, ${machine.memory}; ${machine.system}
-${machine.fileSystem}; ${programs.join(", ")}
-${machine.date}`;
+${programs.join(", ")}; ${machine.fileSystem}
+${machine.date}, load before ${machine.load.toFixed(1)}`;
 }
 
 async function distribution(): Promise<string> {

@@ -34,7 +34,8 @@ export async function old(bench: Bench): Promise<Row[]> {
     });
     const known = `${hosts.toLocaleString("en")} host${hosts === 1 ? "" : "s"}`;
     rows.push(row(`plain pings, ${known}`, samples.plain));
-    if (hosts === BAR_AT) rows.push(row(`signed pings, acknowledged, ${known}`, samples.signed));
+    if (hosts === BAR_AT)
+      rows.push(row(`signed pings, acknowledged, 256 in flight, ${known}`, samples.signed));
   }
   return rows;
 }

@@ -4,10 +4,10 @@
  */
 import { type Bar, isMet, type MeasuredRow, type Row, timesBetter } from "./measure.ts";
 import { summarise } from "./statistics.ts";
-import { format, formatBar } from "./table.ts";
+import { format } from "./table.ts";
 
 /**
- * @param machine what the figures were taken on, in a line
+ * @param machine what the figures were taken on, a few lines
  * @returns the text of an SVG file
  */
 export function picture(rows: readonly Row[], machine: string): string {
@@ -16,8 +16,9 @@ export function picture(rows: readonly Row[], machine: string): string {
   const costs = measured.filter((row) => row.hosts !== undefined);
   const bars = drawBars(barred, TOP);
   const cost = drawCosts(costs, bars.bottom + 70);
-  const bottom = cost.bottom + 60;
-  const missed = barred.filter((row) => !isMet(row.bar, summarise(row.result.samples).median));
+  const lines = machine.split("\n");
+  const bottom = cost.bottom + 56 + lines.length * 18;
+  const missed = barred.filter((row) => !isMetBy(row));
   const summary = `${barred.length - missed.length} of ${barred.length} bars are met.`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${bottom}" width="${WIDTH}" height="${bottom}" role="img" aria-labelledby="title desc">
 <title id="title">dynip beside what could do the same</title>
@@ -27,7 +28,7 @@ export function picture(rows: readonly Row[], machine: string): string {
 <text class="head" x="${MARGIN}" y="36">dynip beside what could do the same: how far from the bar</text>
 ${bars.svg}
 ${cost.svg}
-<text class="small" x="${MARGIN}" y="${bottom - 18}">${escape(machine)}</text>
+${lines.map((line, index) => `<text class="small" x="${MARGIN}" y="${cost.bottom + 56 + index * 18}">${escape(line)}</text>`).join("\n")}
 </svg>
 `;
 }
@@ -42,8 +43,8 @@ function hasBar(row: MeasuredRow): row is BarredRow {
 const WIDTH = 960;
 const MARGIN = 24;
 const TOP = 60;
-const PLOT = { left: 390, right: 700 };
-const ROW_HEIGHT = 30;
+const PLOT = { left: 390, right: 690 };
+const ROW_HEIGHT = 40;
 
 const STYLE = `
 text{font:13px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1f2328}
@@ -78,34 +79,44 @@ function drawBars(rows: readonly BarredRow[], top: number): Drawing {
     return round(PLOT.left + Math.min(1, Math.max(0, share)) * (PLOT.right - PLOT.left));
   };
   const bottom = top + 24 + rows.length * ROW_HEIGHT;
-  const grid = Array.from({ length: highest - lowest + 1 }, (_, step) => 10 ** (lowest + step)).map(
-    (
-      ratio,
-    ) => `<line class="${ratio === 1 ? "bar" : "grid"}" x1="${x(ratio)}" x2="${x(ratio)}" y1="${top + 16}" y2="${bottom}"/>
-<text class="small" x="${x(ratio)}" y="${top + 10}" text-anchor="middle">${ratio === 1 ? "the bar" : `${format(ratio, "times")}`}</text>`,
-  );
+  const grid = Array.from({ length: highest - lowest + 1 }, (_, step) => {
+    const at = x(10 ** (lowest + step));
+    return `<line class="${lowest + step === 0 ? "bar" : "grid"}" x1="${at}" x2="${at}" y1="${top + 16}" y2="${bottom}"/>
+<text class="small" x="${at}" y="${top + 10}" text-anchor="middle">${tick(lowest + step)}</text>`;
+  });
   const points = rows.map((row, index) => {
     const y = top + 24 + (index + 0.5) * ROW_HEIGHT;
     const [median, min, max] = ofRows[index]!;
-    const state = isMet(row.bar, summarise(row.result.samples).median) ? "met" : "missed";
-    return `<text x="${MARGIN}" y="${y + 4}">${escape(row.what)}</text>
+    const state = isMetBy(row) ? "met" : "missed";
+    return `<text x="${MARGIN}" y="${y - 3}">${escape(row.what)}</text>
+<text class="small" x="${MARGIN}" y="${y + 13}">${escape(row.reference ? `beside: ${row.reference.name}` : "")}</text>
 <line class="range ${state}" x1="${x(min)}" x2="${x(max)}" y1="${y}" y2="${y}"/>
 <circle class="${state}" cx="${x(median)}" cy="${y}" r="5"/>
-<text class="${state === "met" ? "small" : "missed"}" x="${PLOT.right + 20}" y="${y + 4}">${escape(`${figure(row)}${state === "missed" ? ", MISSED" : ""}`)}</text>`;
+<text${state === "met" ? "" : ' class="missed"'} x="${PLOT.right + 18}" y="${y + 4}">${escape(figure(row))}</text>`;
   });
-  return { svg: [...grid, ...points].join("\n"), bottom };
+  const directions = `<text class="small" x="${x(1) - 10}" y="${bottom + 18}" text-anchor="end">← worse</text>
+<text class="small" x="${x(1) + 10}" y="${bottom + 18}">better →</text>`;
+  return { svg: [...grid, ...points, directions].join("\n"), bottom: bottom + 18 };
+}
+
+/** A power of ten on the scale: `1/10`, `10 x`. */
+function tick(power: number): string {
+  if (power === 0) return "the bar";
+  const times = (10 ** Math.abs(power)).toLocaleString("en");
+  return power > 0 ? `${times} x` : `1/${times}`;
 }
 
 /** Cost over hosts: how many on a logarithmic scale, cost from 0 up. */
 function drawCosts(rows: readonly MeasuredRow[], top: number): Drawing {
   const height = 180;
   const bottom = top + 30 + height;
-  const left = MARGIN + 60;
-  const right = WIDTH - MARGIN - 40;
+  const left = MARGIN + 56;
+  const right = WIDTH - MARGIN;
   const costs = rows.map(({ hosts, dynip }) => ({ hosts: hosts!, ...summarise(dynip.samples) }));
   const highest = niceCeiling(Math.max(...costs.map(({ max }) => max), 0));
   const most = Math.log10(Math.max(10, ...costs.map(({ hosts }) => hosts)));
-  const x = (hosts: number): number => round(left + (Math.log10(hosts) / most) * (right - left));
+  const x = (hosts: number): number =>
+    round(left + 50 + (Math.log10(hosts) / most) * (right - left - 110));
   const y = (cost: number): number => round(bottom - (cost / highest) * height);
   const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
     const at = y(share * highest);
@@ -130,14 +141,21 @@ ${points.join("\n")}`,
 }
 
 function describe(row: BarredRow): string {
-  const isGood = isMet(row.bar, summarise(row.result.samples).median);
-  return `${row.what}: ${figure(row)}, ${isGood ? "met" : "missed"}.`;
+  const beside = row.reference ? ` (beside: ${row.reference.name})` : "";
+  return `${row.what}${beside}: ${figure(row)}${isMetBy(row) ? ", met" : ""}.`;
 }
 
-/** `0.85 x, bar: at least 0.7 x`. */
-function figure({ result, bar }: BarredRow): string {
+/** `0.85 x, bar ≥ 0.7 x`, and whether it is missed. */
+function figure(row: BarredRow): string {
+  const { result, bar } = row;
   const { median } = summarise(result.samples);
-  return `${format(median, result.unit)}, bar: ${formatBar(bar, result.unit)}`;
+  const sign = bar.at === "least" ? "≥" : "≤";
+  const text = `${format(median, result.unit)}, bar ${sign} ${format(bar.value, result.unit)}`;
+  return isMetBy(row) ? text : `${text}, MISSED`;
+}
+
+function isMetBy({ bar, result }: BarredRow): boolean {
+  return isMet(bar, summarise(result.samples).median);
 }
 
 /** 1, 2 or 5 times a power of ten, at least as large. */

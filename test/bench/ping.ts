@@ -7,6 +7,7 @@ import { missingBind, scriptHead, startNamed, update } from "./named.ts";
 import { run } from "./processes.ts";
 import { ratios } from "./statistics.ts";
 
+const WHAT = "dynip ping, plain, start to exit";
 const NAME = "host-000000";
 
 export async function ping(bench: Bench): Promise<Row[]> {
@@ -26,7 +27,7 @@ async function besideOneDatagram(
   const bare = timed([await bench.programs.path("one-datagram"), `${port}`, NAME]);
   const samples = await alternate(bench, { bare, dynip });
   return {
-    what: "dynip ping, plain, start to exit",
+    what: WHAT,
     dynip: { name: "dynip", unit: "ms", samples: samples.dynip },
     reference: {
       name: "compiled program that sends a datagram",
@@ -39,16 +40,15 @@ async function besideOneDatagram(
 }
 
 async function besideNsupdate(bench: Bench, dynip: () => Promise<number>): Promise<Row> {
-  const what = "dynip ping, plain, start to exit, beside dynamic DNS";
   const missing = missingBind();
-  if (missing) return { what, skipped: missing };
+  if (missing) return { what: WHAT, skipped: missing };
   await using named = await startNamed();
   const script = named.file("one-update");
   await Bun.write(script, scriptHead(named.port) + update(NAME, "192.0.2.1"));
   const nsupdate = timed(named.nsupdate(script));
   const samples = await alternate(bench, { nsupdate, dynip });
   return {
-    what,
+    what: WHAT,
     dynip: { name: "dynip", unit: "ms", samples: samples.dynip },
     reference: { name: "nsupdate, one update", unit: "ms", samples: samples.nsupdate },
     result: { unit: "times", samples: ratios(samples.dynip, samples.nsupdate) },

@@ -84,8 +84,8 @@ describe("the picture", () => {
 
   test("says in words what it shows", () => {
     expect(svg).toContain("1 of 2 bars are met.");
-    expect(svg).toContain("met &amp; &lt;good&gt;: 2 x, bar: at least 1 x, met.");
-    expect(svg).toContain("missed: 2 x, bar: at most 1 x, missed.");
+    expect(svg).toContain("met &amp; &lt;good&gt; (beside: another): 2 x, bar ≥ 1 x, met.");
+    expect(svg).toContain("missed (beside: another): 2 x, bar ≤ 1 x, MISSED.");
     expect(svg).toContain("a machine, ext4");
   });
 
