@@ -7,7 +7,8 @@ import { join } from "node:path";
 
 import { startDynip } from "./dynip-server.ts";
 import type { Bench, Row } from "./measure.ts";
-import { run } from "./processes.ts";
+import { run, type RunningProcess, startServer } from "./processes.ts";
+import { format } from "./table.ts";
 
 const HOSTS = 100_000;
 const PINGS_PER_SECOND = 10_000;
@@ -19,16 +20,17 @@ export async function stall(bench: Bench): Promise<Row[]> {
   if (process.platform !== "linux") {
     return [{ what, skipped: "the pings come from a second address of loopback, as on Linux" }];
   }
-  await using server = await startDynip(bench.clientLogs, "plain", HOSTS, {
-    BUN_OPTIONS: `--preload=${TIMER}`,
-  });
+  const env = { BUN_OPTIONS: `--preload=${TIMER}` };
+  await using server = await startDynip(bench.clientLogs, "plain", HOSTS, env);
+  await using idle = await startServer([await bench.programs.path("timer")], env);
   bench.progress(`${SECONDS} s of pings`);
   const snapshots = countReplacements(server.logPath);
-  server.kill("SIGUSR2");
+  for (const process of [server, idle]) process.kill("SIGUSR2");
   const load = [server.port, HOSTS, PINGS_PER_SECOND, PINGS_PER_SECOND * SECONDS];
   const { stdout } = await run([await bench.programs.path("paced"), ...load.map(String)]);
-  server.kill("SIGUSR2");
-  const longest = Number((await server.said(/longest gap (\S+) ms\n/))[1]);
+  for (const process of [server, idle]) process.kill("SIGUSR2");
+  const longest = await longestGap(server);
+  const ofIdle = await longestGap(idle);
   const written = snapshots.stop();
   const lost = Number(stdout) - (await server.stop());
   return [
@@ -38,7 +40,8 @@ export async function stall(bench: Bench): Promise<Row[]> {
       result: { unit: "ms", samples: [longest] },
       bar: { at: "most", value: 25 },
       notes: [
-        `${written} snapshots were written in ${SECONDS} seconds; the timer ticks every 10 ms.`,
+        `${written} snapshots were written in ${SECONDS} seconds.`,
+        `The timer ticks every 10 ms; in a process that does nothing its longest gap was ${format(ofIdle, "ms")}.`,
       ],
     },
     {
@@ -48,6 +51,10 @@ export async function stall(bench: Bench): Promise<Row[]> {
       bar: { at: "most", value: 0 },
     },
   ];
+}
+
+async function longestGap(process: RunningProcess): Promise<number> {
+  return Number((await process.said(/longest gap (\S+) ms\n/))[1]);
 }
 
 /** Counts how often another file takes the path. */
