@@ -15,7 +15,7 @@
 import { canonicalAddress, type Family, familyOf } from "./address.ts";
 import { decodeCounter, encodeCounter } from "./protocol.ts";
 import type { Host, Hosts, HostStore, Sighting } from "./registry.ts";
-import { formatTime, parseTime } from "./time-text.ts";
+import { formatTime } from "./time-text.ts";
 
 /** A text that is not a client log; the message says where and why. */
 export class ClientLogFormatError extends Error {}
@@ -55,10 +55,6 @@ export function decodeClientLog(text: string): DecodedClientLog {
  * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of them then
  */
 export function decodeInto(hosts: HostStore, text: string): number {
-  if (decodeLines(hosts, text)) {
-    refuseDuplicates(text, hosts.size);
-    return 0;
-  }
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -83,30 +79,6 @@ export function decodeInto(hosts: HostStore, text: string): number {
   return carriedOver;
 }
 
-/**
- * Decodes a log that has a line per host and nothing amiss, a part at a time: as one document it
- * would take eight times its size in memory. No string of JSON has a newline in it, so that a part
- * which parses is whole members.
- * @returns false for any other text, to be looked at as a whole
- */
-function decodeLines(hosts: HostStore, text: string): boolean {
-  if (!text.startsWith('{\n"')) return false;
-  for (let start = 1; start < text.length;) {
-    const end = text.indexOf(',\n"', start + PART_LENGTH);
-    const part = end === -1 ? text.slice(start) : `${text.slice(start, end)}}`;
-    try {
-      const members = JSON.parse(`{${part}`) as Record<string, unknown>;
-      for (const name of Object.keys(members)) hosts.set(name, decodeHost(members[name]));
-    } catch {
-      return false;
-    }
-    start = end === -1 ? text.length : end + 1;
-  }
-  return true;
-}
-
-const PART_LENGTH = 65_536;
-
 const HOSTS_PER_SLICE = 256;
 const HOST_KEYS: readonly string[] = ["ipv4", "ipv6", "counter"];
 const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
@@ -123,10 +95,19 @@ export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string 
 
 function decodeHost(value: unknown): Host {
   const { ipv4, ipv6, counter } = checkKeys(value, HOST_KEYS);
-  if (ipv4 === undefined && ipv6 === undefined) throw new ClientLogFormatError("it has no address");
+  return hostOf(
+    ipv4 === undefined ? undefined : decodeSighting(ipv4, "ipv4"),
+    ipv6 === undefined ? undefined : decodeSighting(ipv6, "ipv6"),
+    counter,
+  );
+}
+
+function hostOf(ipv4: Sighting | undefined, ipv6: Sighting | undefined, counter: unknown): Host {
+  if (!ipv4 && !ipv6) throw new ClientLogFormatError("it has no address");
+  if (ipv4 && !ipv6 && counter === undefined) return { ipv4 }; // a fifth of what spreading costs
   return {
-    ...(ipv4 === undefined ? {} : { ipv4: decodeSighting(ipv4, "ipv4") }),
-    ...(ipv6 === undefined ? {} : { ipv6: decodeSighting(ipv6, "ipv6") }),
+    ...(ipv4 && { ipv4 }),
+    ...(ipv6 && { ipv6 }),
     ...(counter === undefined ? {} : { counter: decodeStoredCounter(counter) }),
   };
 }
@@ -137,10 +118,19 @@ function encodeSighting({ address, since, lastSeen }: Sighting): string {
 
 function decodeSighting(value: unknown, family: Family): Sighting {
   const { address, since, last_seen } = checkKeys(value, SIGHTING_KEYS, `${family} `);
+  return decodeSightingOf(address, since, last_seen, family);
+}
+
+function decodeSightingOf(
+  address: unknown,
+  since: unknown,
+  lastSeen: unknown,
+  family: Family,
+): Sighting {
   return {
     address: decodeAddress(address, family),
-    since: decodeTime(since, `${family}.since`),
-    lastSeen: decodeTime(last_seen, `${family}.last_seen`),
+    since: decodeTime(since, "since", family),
+    lastSeen: decodeTime(lastSeen, "last_seen", family),
   };
 }
 
@@ -173,18 +163,17 @@ function decodeAddress(value: unknown, family: Family): string {
   return address;
 }
 
-function decodeTime(value: unknown, key: string): number {
-  const time = typeof value === "string" ? (parseTime(value) ?? parseOtherTime(value)) : undefined;
+function decodeTime(value: unknown, key: string, family?: Family): number {
+  const time = typeof value === "string" ? parseTime(value) : undefined;
   if (time === undefined) {
     throw new ClientLogFormatError(
-      `${key} is ${show(value)}, must be a time like 2026-11-22T13:01:02.123Z`,
+      `${family ? `${family}.` : ""}${key} is ${show(value)}, must be a time like 2026-11-22T13:01:02.123Z`,
     );
   }
   return time;
 }
 
-/** A time as somebody may have written it by hand: with any number of digits behind the point. */
-function parseOtherTime(text: string): number | undefined {
+function parseTime(text: string): number | undefined {
   const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
   // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
   const seconds = text.slice(0, "2026-11-22T13:01:02".length);

@@ -1,6 +1,7 @@
 /** Reads what a server before this one has left: its client log, and the lines of its journal. */
 import { readWhole } from "./atomic-file.ts";
 import { ClientLogFormatError, decodeClientLog, decodeInto } from "./client-log-format.ts";
+import { scanClientLog } from "./client-log-scanner.ts";
 import { HostTable } from "./host-table.ts";
 import { EXIT, UserError } from "./errors.ts";
 import type { Files } from "./files.ts";
@@ -18,9 +19,13 @@ export async function readLog(
   path: string,
   files: Files,
 ): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
-  const hosts = new HostTable();
   const bytes = await readWhole(target, files);
-  if (bytes === undefined) return { hosts, carriedOver: 0, bytes: 0 };
+  if (bytes === undefined) return { hosts: new HostTable(), carriedOver: 0, bytes: 0 };
+  const scanned = new HostTable();
+  if (scanClientLog(bytes, scanned)) {
+    return { hosts: scanned, carriedOver: 0, bytes: bytes.length };
+  }
+  const hosts = new HostTable();
   try {
     const carriedOver = decodeInto(hosts, decodeText(bytes));
     return { hosts, carriedOver, bytes: bytes.length };
@@ -39,12 +44,9 @@ export async function readLog(
  */
 export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): void {
   try {
-    const line = decodeClientLog(`{${text}}`).hosts;
-    if (line.size !== 1) throw new ClientLogFormatError("it is not one host");
-    for (const [name, host] of line) {
-      const known = hosts.get(name);
-      if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
-    }
+    const [name, host] = decodeLine(text);
+    const known = hosts.get(name);
+    if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
@@ -52,6 +54,12 @@ export function replay({ text, where }: JournalLine, hosts: HostStore, path: str
       hint: "all is left as it is; mend the line, or move the journal away to do without it",
     });
   }
+}
+
+function decodeLine(text: string): [name: string, host: Host] {
+  const [line, ...more] = decodeClientLog(`{${text}}`).hosts;
+  if (!line || more.length > 0) throw new ClientLogFormatError("it is not one host");
+  return line;
 }
 
 function isOlder(host: Host, than: Host): boolean {

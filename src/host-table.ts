@@ -14,6 +14,7 @@ export class HostTable implements HostStore {
   readonly #ipv6 = new Sightings(new TextAddresses());
   /** Counters, each one higher than it is; 0 for none. */
   #counters = new Float64Array(0);
+  #signedSize = 0;
   /** The rows that are marked, and whether one is. */
   #marked: number[] = [];
   #isMarked = new Uint8Array(0);
@@ -23,6 +24,10 @@ export class HostTable implements HostStore {
 
   get size(): number {
     return this.#names.length;
+  }
+
+  get signedSize(): number {
+    return this.#signedSize;
   }
 
   has(name: string): boolean {
@@ -42,6 +47,8 @@ export class HostTable implements HostStore {
       if (counter === undefined) return this;
       this.#counters = grown(this.#counters, row);
     }
+    const wasSigned = this.#counters[row]! > 0;
+    this.#signedSize += Number(counter !== undefined) - Number(wasSigned);
     this.#counters[row] = counter === undefined ? 0 : counter + 1;
     return this;
   }

@@ -29,6 +29,8 @@ export type Hosts = Map<string, Host>;
 /** What a registry and a client log use of such a Map. */
 export interface HostStore extends ReadonlyMap<string, Host> {
   set(name: string, host: Host): this;
+  /** How many hosts are signed, where that is known without looking at each. */
+  readonly signedSize?: number;
 }
 
 /** What a ping that was accepted did. */
@@ -78,7 +80,7 @@ export class Registry {
   readonly #maxClients: number;
   /** Signed updates accepted and not yet durable: counters go by these, readers by `hosts`. */
   readonly #staged = new Map<string, Host>();
-  #plainNames = 0;
+  #plainNames: number;
 
   /**
    * @param hosts the hosts known already, such as a client log's; there may be more than `maxClients`
@@ -87,7 +89,7 @@ export class Registry {
   constructor(hosts: HostStore, maxClients: number) {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
-    for (const { counter } of hosts.values()) if (counter === undefined) this.#plainNames++;
+    this.#plainNames = hosts.size - (hosts.signedSize ?? countSigned(hosts));
   }
 
   /**
@@ -172,6 +174,12 @@ const SIGNED_NAME: PlainOutcome = { kind: "dropped", reason: "signed name" };
 const COPY: SignedOutcome = { kind: "copy" };
 const NEW: Change = { kind: "new" };
 const SAME: Change = { kind: "same" };
+
+function countSigned(hosts: HostStore): number {
+  let count = 0;
+  for (const { counter } of hosts.values()) if (counter !== undefined) count++;
+  return count;
+}
 
 /** The signed name that a plain name could be taken for: without regard to case or a final dot. */
 function fold(name: string): string {

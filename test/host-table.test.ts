@@ -38,6 +38,8 @@ test("it holds what a Map holds, in the same order", () => {
         table.set(one, record);
         expect(table.get(one)).toStrictEqual(record);
         expect(table.size).toBe(map.size);
+        const signed = [...map.values()].filter(({ counter }) => counter !== undefined);
+        expect(table.signedSize).toBe(signed.length);
       }
       expect([...table]).toStrictEqual([...map]);
       expect([...table.keys()]).toEqual([...map.keys()]);

@@ -22,10 +22,20 @@ const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
     types: ["host-table.ts", "log.ts", "registry.ts"],
   },
   "client-log-reader.ts": {
-    values: ["atomic-file.ts", "client-log-format.ts", "errors.ts", "host-table.ts"],
+    values: [
+      "atomic-file.ts",
+      "client-log-format.ts",
+      "client-log-scanner.ts",
+      "errors.ts",
+      "host-table.ts",
+    ],
     types: ["files.ts", "journal.ts", "registry.ts"],
   },
   "client-log-format.ts": {
+    values: ["address.ts", "protocol.ts", "time-text.ts"],
+    types: ["registry.ts"],
+  },
+  "client-log-scanner.ts": {
     values: ["address.ts", "protocol.ts", "time-text.ts"],
     types: ["registry.ts"],
   },
@@ -93,6 +103,7 @@ const PACKAGES: Record<string, (file: string) => boolean> = {
 const PURE: Record<string, string[]> = {
   "address.ts": [],
   "client-log-format.ts": [],
+  "client-log-scanner.ts": ["node:buffer"], // isUtf8 alone
   "config.ts": ["smol-toml"],
   "cookie.ts": [],
   "cron.ts": [],

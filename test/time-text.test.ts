@@ -2,7 +2,10 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { formatTime, parseTime } from "../src/time-text.ts";
+import { formatTime, parseTime, TIME_BYTES } from "../src/time-text.ts";
+
+/** Parsed in the middle of other bytes. */
+const parse = (text: string) => parseTime(Buffer.from(`"${text}"`), 1);
 
 const LAST = 253_402_300_799_999; // the end of the year 9999
 
@@ -11,7 +14,8 @@ test("it writes what Date writes, and reads it back", () => {
     fc.property(fc.integer({ min: 0, max: LAST }), (time) => {
       const text = formatTime(time);
       expect(text).toBe(new Date(time).toISOString());
-      expect(parseTime(text)).toBe(time);
+      expect(parse(text)).toBe(time);
+      expect(text).toHaveLength(TIME_BYTES);
     }),
   );
 });
@@ -30,6 +34,7 @@ test.each([
   "2026-11-22",
   "2026-11-22T13:01:02Z",
   "2026-11-22T13:01:02.1234Z",
+  "12026-11-22T13:01:02.123Z",
   "2026-11-22T13:01:02.123+",
   "2026-11-22 13:01:02.123Z",
   "2026-02-30T13:01:02.123Z",
@@ -40,5 +45,5 @@ test.each([
   "2026-11-22T13:01:0a.123Z",
   "2026-11-22T13:01:02.12٣Z",
 ])("%p is none of its texts", (text) => {
-  expect(parseTime(text)).toBeUndefined();
+  expect(parse(text)).toBeUndefined();
 });
