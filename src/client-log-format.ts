@@ -69,7 +69,8 @@ export function decodeInto(hosts: HostStore, text: string): number {
       if (Array.isArray(value)) carriedOver++;
       hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
     } catch (error) {
-      if (!(error instanceof ClientLogFormatError)) throw error;
+      // A store may be unable to hold a name.
+      if (!(error instanceof ClientLogFormatError || error instanceof RangeError)) throw error;
       const line = lineOf(text, name);
       throw new ClientLogFormatError(
         `${line === undefined ? "" : `line ${line}: `}host ${JSON.stringify(name)}: ${error.message}`,

@@ -20,12 +20,12 @@ export async function readLog(
   files: Files,
 ): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
   const bytes = await readWhole(target, files);
-  if (bytes === undefined) return { hosts: new HostTable(), carriedOver: 0, bytes: 0 };
-  const scanned = new HostTable();
+  if (bytes === undefined) return { hosts: newTable(), carriedOver: 0, bytes: 0 };
+  const scanned = newTable();
   if (scanClientLog(bytes, scanned)) {
     return { hosts: scanned, carriedOver: 0, bytes: bytes.length };
   }
-  const hosts = new HostTable();
+  const hosts = newTable();
   try {
     const carriedOver = decodeInto(hosts, decodeText(bytes));
     return { hosts, carriedOver, bytes: bytes.length };
@@ -59,7 +59,12 @@ export function replay({ text, where }: JournalLine, hosts: HostStore, path: str
 function decodeLine(text: string): [name: string, host: Host] {
   const [line, ...more] = decodeClientLog(`{${text}}`).hosts;
   if (!line || more.length > 0) throw new ClientLogFormatError("it is not one host");
+  if (!line[0].isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
   return line;
+}
+
+function newTable(): HostTable {
+  return new HostTable(crypto.getRandomValues(new Uint32Array(1))[0]!);
 }
 
 function isOlder(host: Host, than: Host): boolean {

@@ -121,7 +121,8 @@ class Scanner {
     // Of the bytes, not of a text, which any part of it would keep in memory whole.
     if (isPlain) return this.#bytes.toString("latin1", start + 1, end);
     try {
-      return JSON.parse(this.#bytes.toString("utf8", start, end + 1)) as string;
+      const text = JSON.parse(this.#bytes.toString("utf8", start, end + 1)) as string;
+      return text.isWellFormed() ? text : undefined;
     } catch {
       return undefined;
     }

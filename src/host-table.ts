@@ -1,15 +1,15 @@
 /**
- * Hosts by name, for a million of them: a Map of names to rows, and what is known of a host in
- * columns. As objects they would cost three times the memory, and the garbage collector would look
- * at each of them again and again, for longer than a server should stand still. Pure.
+ * Hosts by name, for a million of them: names have rows, and what is known of a host is in columns.
+ * As objects in a Map they would cost eight times the memory, and the garbage collector would look at
+ * each of them again and again, for longer than a server should stand still. Pure.
  */
 import { ipv4FromNumber, ipv4ToNumber } from "./address.ts";
+import { NameIndex } from "./name-index.ts";
 import type { Host, HostStore, Sighting } from "./registry.ts";
 
 /** Behaves as a Map does, but that a host that is got is a copy. No host is ever deleted. */
 export class HostTable implements HostStore {
-  readonly #rows = new Map<string, number>();
-  readonly #names: string[] = [];
+  readonly #names: NameIndex;
   readonly #ipv4 = new Sightings(new Ipv4Addresses());
   readonly #ipv6 = new Sightings(new TextAddresses());
   /** Counters, each one higher than it is; 0 for none. */
@@ -19,11 +19,16 @@ export class HostTable implements HostStore {
   #marked: number[] = [];
   #isMarked = new Uint8Array(0);
   /** The name asked for last: a ping asks three times for its own. */
-  #lastName = "";
+  #lastName: string | undefined;
   #lastRow: number | undefined;
 
+  /** @param seed 32 random bits, see {@link NameIndex} */
+  constructor(seed: number) {
+    this.#names = new NameIndex(seed);
+  }
+
   get size(): number {
-    return this.#names.length;
+    return this.#names.size;
   }
 
   get signedSize(): number {
@@ -39,6 +44,7 @@ export class HostTable implements HostStore {
     return row === undefined ? undefined : this.#hostAt(row);
   }
 
+  /** @throws RangeError when the name is not well-formed Unicode */
   set(name: string, { ipv4, ipv6, counter }: Host): this {
     const row = this.#rowOf(name) ?? this.#newRow(name);
     this.#ipv4.set(row, ipv4);
@@ -72,19 +78,19 @@ export class HostTable implements HostStore {
     const rows = this.#marked;
     this.#marked = [];
     for (const row of rows) this.#isMarked[row] = 0;
-    return rows.values().map((row) => [this.#names[row]!, this.#hostAt(row)]);
+    return rows.values().map((row) => this.#entryAt(row));
   }
 
   keys(): MapIterator<string> {
-    return this.#rows.keys();
+    return this.#rows().map((row) => this.#names.nameOf(row));
   }
 
   values(): MapIterator<Host> {
-    return this.#rows.values().map((row) => this.#hostAt(row));
+    return this.#rows().map((row) => this.#hostAt(row));
   }
 
   entries(): MapIterator<[string, Host]> {
-    return this.#rows.entries().map(([name, row]) => [name, this.#hostAt(row)]);
+    return this.#rows().map((row) => this.#entryAt(row));
   }
 
   [Symbol.iterator](): MapIterator<[string, Host]> {
@@ -95,19 +101,26 @@ export class HostTable implements HostStore {
     for (const [name, host] of this) act(host, name, this);
   }
 
+  /** Those that there are when they are asked for, and those that come meanwhile, as of a Map. */
+  *#rows(): Generator<number, undefined> {
+    for (let row = 0; row < this.#names.size; row++) yield row;
+  }
+
   #rowOf(name: string): number | undefined {
     if (name !== this.#lastName) {
-      this.#lastRow = this.#rows.get(name);
+      this.#lastRow = this.#names.find(name);
       this.#lastName = name;
     }
     return this.#lastRow;
   }
 
   #newRow(name: string): number {
-    const row = this.#names.push(name) - 1;
-    this.#rows.set(name, row);
-    this.#lastRow = row; // the name has been asked for, in vain
-    return row;
+    this.#lastRow = this.#names.add(name); // it has been asked for, in vain
+    return this.#lastRow;
+  }
+
+  #entryAt(row: number): [string, Host] {
+    return [this.#names.nameOf(row), this.#hostAt(row)];
   }
 
   #hostAt(row: number): Host {

@@ -250,6 +250,19 @@ describe("a log that cannot be kept is refused with exit code 2, and stays as it
     expect((await refused(folder.file("dynip.json"))).message).toContain("it is not UTF-8 text");
   });
 
+  test("a name that is not Unicode text, in the log or in its journal", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const text = `{\n${NAS.replace("nas", "\\ud800")}\n}\n`;
+    await writeFile(path, text);
+    const problem = 'line 2: host "\\ud800": its name is not Unicode text';
+    expect((await refused(path)).message).toContain(problem);
+    expect(await readFile(path, "utf8")).toBe(text);
+    await writeFile(path, "{}");
+    await writeFile(`${path}.journal`, `${NAS.replace("nas", "\\ud800")}\n`);
+    expect((await refused(path)).message).toContain("line 1: its name is not Unicode text");
+  });
+
   test("a folder in its place", async () => {
     await using folder = await temporaryFolder();
     await mkdir(folder.file("dynip.json"));

@@ -22,7 +22,7 @@ const host: fc.Arbitrary<Host> = fc
 const name = fc.constantFrom("nas", "pi", "__proto__", "constructor", "", "ß");
 
 function tableOf(hosts: Iterable<[string, Host]>): HostTable {
-  const table = new HostTable();
+  const table = new HostTable(1);
   for (const [one, record] of hosts) table.set(one, record);
   return table;
 }
@@ -31,7 +31,7 @@ test("it holds what a Map holds, in the same order", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(name, host), { maxLength: 20 }), (changes) => {
       const map: Hosts = new Map();
-      const table = new HostTable();
+      const table = new HostTable(1);
       for (const [one, record] of changes) {
         expect(table.has(one)).toBe(map.has(one));
         map.set(one, record);
@@ -102,7 +102,7 @@ describe("marks", () => {
   });
 
   test("of a name that is not there are none", () => {
-    const table = new HostTable();
+    const table = new HostTable(1);
     table.mark("nas");
     expect(table.hasMarked).toBe(false);
   });

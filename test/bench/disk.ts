@@ -69,6 +69,7 @@ async function simulate(bench: Bench, path: string): Promise<Written> {
     log: SILENT,
     now: clock.now,
     sleep: clock.sleep,
+    gather: clock.sleep,
     files: counting.files,
   });
   try {
