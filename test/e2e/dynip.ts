@@ -17,8 +17,11 @@ if (!existsSync(BINARY)) throw new Error(`there is no ${BINARY}; "bun run build"
 /** Windows ends a process that is sent a signal without running its handlers. */
 export const HAS_SIGNALS = process.platform !== "win32";
 
-const DEADLINE_MS = 10_000;
-const SERVER_DEADLINE_MS = 60_000;
+/** A slow machine, as an emulated one is, gets so many times the time. */
+const PATIENCE = Number(process.env["DYNIP_TEST_PATIENCE"] ?? 1);
+const DEADLINE_MS = 10_000 * PATIENCE;
+const SERVER_DEADLINE_MS = 60_000 * PATIENCE;
+const SAID_MS = 5000 * PATIENCE;
 
 export interface RunOptions {
   cwd?: string;
@@ -54,7 +57,7 @@ export interface Server {
   stderr(): string;
   /** Sends a signal and resolves to the result of the whole run. */
   stop(signal?: NodeJS.Signals): Promise<RunResult>;
-  /** Resolves when stderr has `text`; rejects when it does not within 5 seconds. */
+  /** Resolves when stderr has `text`; rejects when it does not within {@link SAID_MS}. */
   said(text: string): Promise<void>;
   /** Closes our end of its stderr: whatever it says from now on is an error to it. */
   hangUp(): Promise<void>;
@@ -89,9 +92,11 @@ export async function serve(args: string[], options: RunOptions = {}): Promise<S
     },
     hangUp: () => reader.cancel(),
     async said(text) {
-      const deadline = Date.now() + 5000;
+      const deadline = Date.now() + SAID_MS;
       while (!stderr.includes(text)) {
-        if (Date.now() > deadline) throw new Error(`not said within 5 s: ${text}\n${stderr}`);
+        if (Date.now() > deadline) {
+          throw new Error(`not said within ${SAID_MS} ms: ${text}\n${stderr}`);
+        }
         await Bun.sleep(2);
       }
     },

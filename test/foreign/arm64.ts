@@ -1,0 +1,65 @@
+/**
+ * `bun run check:arm64`: the executable for Linux on ARM, on another machine, by QEMU. That is some
+ * twenty times slower, so that the tests get more time, and those of speed are left out.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { artefact, requirePackages, runSuite, writeWrapper } from "./suite.ts";
+
+const LIBRARIES = "/usr/aarch64-linux-gnu";
+
+/** A server that needs 50 ms for what waits takes it for a flood: udp.ts closes its socket. */
+const BURST = "emulated, the server is too slow for so many datagrams at once, and loses some";
+
+requirePackages([
+  ["qemu-aarch64-static", "qemu-user-static"],
+  [`${LIBRARIES}/lib/ld-linux-aarch64.so.1`, "libc6-arm64-cross"],
+  [`${LIBRARIES}/lib/libstdc++.so.6`, "libstdc++6-arm64-cross"],
+]);
+const binary = artefact("dynip-linux-arm64");
+const folder = await mkdtemp(join(tmpdir(), "dynip-arm64-"));
+const report = join(folder, "report.xml");
+let isGood: boolean;
+try {
+  isGood = await runSuite({
+    bun: [process.execPath],
+    env: {
+      ...process.env,
+      DYNIP_BINARY: await writeWrapper(folder, `qemu-aarch64-static -L ${LIBRARIES} '${binary}'`),
+      DYNIP_TEST_PATIENCE: "6",
+    },
+    leftOut: [
+      {
+        name: "what it says to do next can be done",
+        count: 1,
+        why: "it names the executable, and not the script that starts it here",
+      },
+      { name: "while a process sends as fast as it can", count: 5, why: BURST },
+      {
+        name: "it stops gracefully, and nothing accepted is lost on SIG",
+        count: 2,
+        why: BURST,
+      },
+      { name: "300 of them, each before another's ping", count: 1, why: BURST },
+      {
+        name: "percent lost, some doubled or late",
+        count: 2,
+        why: "15 s are too short for 20 pings",
+      },
+      {
+        name: "kill -9 under load left a broken log",
+        count: 1,
+        why: "no snapshot of 10,000 hosts comes to its end before the kill",
+      },
+    ],
+    skipsBecause: "their names say why",
+    report: { path: report, there: report },
+    testSeconds: 120,
+    minutes: 30,
+  });
+} finally {
+  await rm(folder, { recursive: true });
+}
+process.exit(isGood ? 0 : 1);

@@ -1,0 +1,157 @@
+/**
+ * Runs the end-to-end tests on an executable of another system, and reports: what failed, what was
+ * skipped and why, and how many there were. Nothing that it starts outlives it.
+ */
+import { existsSync } from "node:fs";
+import { chmod, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export const PROJECT = join(import.meta.dir, "..", "..");
+/** As from the project, with slashes on every system. */
+const TESTS = "test/e2e";
+
+/** Tests that say nothing about dynip where they would be run. */
+export interface LeftOut {
+  /** How the names of their describe and test begin, or a part of that. */
+  name: string;
+  /** How many tests that are: a table that no longer fits is a failure. */
+  count: number;
+  why: string;
+}
+
+export interface SuiteRun {
+  /** A command that is Bun, up to its own arguments. */
+  bun: string[];
+  env: Record<string, string | undefined>;
+  leftOut: readonly LeftOut[];
+  /** Why the tests' own conditions skip some of them. */
+  skipsBecause: string;
+  /** A file for Bun's report: its path here, and as Bun has it there. */
+  report: { path: string; there: string };
+  /** How long a test may take unless it says itself, in seconds. */
+  testSeconds: number;
+  /** After so many minutes the run is ended, and has failed. */
+  minutes: number;
+}
+
+/** Runs them all but those left out; false when one failed, or the run itself did. */
+export async function runSuite(run: SuiteRun): Promise<boolean> {
+  const { bun, env, leftOut, skipsBecause, report, testSeconds, minutes } = run;
+  const names = leftOut.map(({ name }) => RegExp.escape(name)).join("|");
+  const args = ["test", TESTS, `--timeout=${testSeconds * 1000}`];
+  args.push("--reporter=junit", `--reporter-outfile=${report.there}`);
+  await rm(report.path, { force: true });
+  if (leftOut.length > 0) args.push("-t", `^(?!.*(?:${names}))`);
+  // Detached: a process group of its own, so that all of it can be ended.
+  const child = Bun.spawn([...bun, ...args], {
+    cwd: PROJECT,
+    env: { ...env, NO_COLOR: "1" },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+    detached: true,
+  });
+  const endAll = (): void => {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {} // there is none of it left
+  };
+  let isLate = false;
+  const limit = setTimeout(() => {
+    isLate = true;
+    endAll();
+  }, minutes * 60_000);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      endAll();
+      process.exit(1);
+    });
+  }
+
+  const skipped = new Set<string>(); // each is said twice
+  const counts = new Map<string, number>();
+  const count = (what: string): number => counts.get(what) ?? 0;
+  try {
+    for await (const line of linesOf(child.stderr)) {
+      const [, skip] = /^\(skip\) (.*)/.exec(line) ?? [];
+      const [, number, what] = /^ (\d+) (pass|skip|fail|error)s?$/.exec(line) ?? [];
+      if (skip !== undefined) skipped.add(skip);
+      else if (what !== undefined) counts.set(what, Number(number));
+      else if (counts.size === 0) console.error(line);
+    }
+    await child.exited;
+  } finally {
+    clearTimeout(limit);
+    endAll();
+  }
+  const skips = await countSkipped(report.path);
+
+  if (skipped.size > 0) console.log(`\nSkipped, ${count("skip")}: ${skipsBecause}`);
+  for (const name of skipped) console.log(`  ${name}`);
+  if (leftOut.length > 0) console.log(`\nLeft out, ${skips - count("skip")}:`);
+  for (const { name, count, why } of leftOut) console.log(`  ${count} of "${name}": ${why}`);
+  const failed = count("fail") + count("error");
+  console.log(`\n${count("pass")} passed, ${failed} failed, ${skips} skipped`);
+
+  const meant = leftOut.reduce((sum, { count }) => sum + count, 0);
+  const problems: [boolean, string][] = [
+    [isLate, `not over within ${minutes} minutes`],
+    [count("pass") === 0, "no test passed"],
+    [skips - count("skip") !== meant, `not the ${meant} tests of the table were left out`],
+    [child.exitCode !== 0, `bun test ended with ${child.exitCode ?? child.signalCode}`],
+  ];
+  const problem = problems.find(([isSo]) => isSo);
+  if (problem) console.error(`error: ${problem[1]}`);
+  return problem === undefined;
+}
+
+/** The tests that did not run, left out or skipped: Bun's summary does not always say how many. */
+async function countSkipped(report: string): Promise<number> {
+  if (!existsSync(report)) return 0;
+  const [, number] =
+    /<testsuites [^>]*\bskipped="(\d+)"/.exec(await readFile(report, "utf8")) ?? [];
+  return Number(number);
+}
+
+/** A file of `dist/`; ends this process where there is none. */
+export function artefact(name: string): string {
+  const path = join(PROJECT, "dist", name);
+  if (existsSync(path)) return path;
+  return giveUp(`there is no dist/${name}`, '"bun build.ts --all" makes it');
+}
+
+/** Ends this process where a program or file is missing, with the Debian package that brings it. */
+export function requirePackages(needed: readonly [programOrFile: string, debian: string][]): void {
+  const missing = needed.filter(([name]) => {
+    return name.startsWith("/") ? !existsSync(name) : Bun.which(name) === null;
+  });
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map(([, debian]) => debian))].join(" ");
+  giveUp(
+    `missing: ${missing.map(([name]) => name).join(", ")}`,
+    `on Debian, apt-get install ${packages}`,
+  );
+}
+
+export function giveUp(problem: string, hint: string): never {
+  console.error(`error: ${problem}\nhint: ${hint}`);
+  process.exit(1);
+}
+
+/** An executable that runs another one, written into `folder`, which everybody may then read. */
+export async function writeWrapper(folder: string, command: string): Promise<string> {
+  await chmod(folder, 0o755);
+  const path = join(folder, "dynip");
+  await writeFile(path, `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
+  return path;
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest) yield rest;
+}
