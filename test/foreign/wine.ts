@@ -1,0 +1,48 @@
+/**
+ * `bun run check:wine`: the executable for Windows, on Linux, by Wine. Bun for Windows runs the tests
+ * there as well, so that they are those of Windows. Wine is not Windows: what passes is no proof, and
+ * what fails may be Wine's fault. Needs root: see wine-folder.ts.
+ */
+import { artefact, giveUp, PROJECT, requirePackages, runSuite } from "./suite.ts";
+import { inWine, WINE_BUN, WINE_PROJECT, wineFolder } from "./wine-folder.ts";
+
+requirePackages([
+  ["debootstrap", "debootstrap"],
+  ["unshare", "util-linux"],
+  ["chroot", "coreutils"],
+]);
+if (process.getuid!() !== 0)
+  giveUp("only root may make and enter a folder with Debian", "use sudo");
+artefact("dynip-windows-x64.exe");
+const folder = await wineFolder();
+
+const isGood = await runSuite({
+  bun: inWine(folder, PROJECT, ["wine", WINE_BUN]),
+  env: {
+    ...process.env,
+    DYNIP_BINARY: `${WINE_PROJECT}\\dist\\dynip-windows-x64.exe`,
+    DYNIP_TEST_PATIENCE: "3",
+  },
+  leftOut: [
+    {
+      name: "an address that the system does not send to is exit code 5",
+      count: 1,
+      why: "Wine lets a broadcast out, which Windows refuses to who has not asked for it",
+    },
+    {
+      name: "a server that is not there yet",
+      count: 2,
+      why: "Wine gives up a connected socket at an ICMP error: SIO_UDP_CONNRESET does nothing in it",
+    },
+    {
+      name: "answers nothing that the disk refuses",
+      count: 1,
+      why: "Wine opens a folder as a file, so that the error is another",
+    },
+  ],
+  skipsBecause: "Windows has no signals, no file modes and no Unix shell; or their names say why",
+  report: { path: `${folder}/report.xml`, there: "Z:\\report.xml" },
+  testSeconds: 20,
+  minutes: 15,
+});
+process.exit(isGood ? 0 : 1);
