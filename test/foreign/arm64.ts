@@ -57,6 +57,7 @@ try {
     skipsBecause: "their names say why",
     report: { path: report, there: report },
     testSeconds: 120,
+    retries: 1,
     minutes: 30,
   });
 } finally {

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-import { artefact, giveUp, requirePackages, runSuite, writeWrapper } from "./suite.ts";
+import { artefact, requirePackages, runSuite, writeWrapper } from "./suite.ts";
 
 /** What GCC's library expects of glibc, and musl has not. */
 const COMPATIBILITY = `
@@ -22,6 +22,11 @@ requirePackages([
   [LOADER, "musl"],
   ["musl-gcc", "musl-tools"],
   ["gcc", "gcc"],
+]);
+const pic = await gcc("-print-file-name=libstdc++_pic.a");
+// It says just the name when there is none.
+requirePackages([
+  [pic.startsWith("/") ? pic : `/${pic}`, `libstdc++-${await gcc("-dumpversion")}-pic`],
 ]);
 const binary = artefact("dynip-linux-x64-musl");
 const folder = await mkdtemp(join(tmpdir(), "dynip-musl-"));
@@ -45,6 +50,7 @@ try {
     skipsBecause: "their names say why",
     report: { path: report, there: report },
     testSeconds: 20,
+    retries: 0,
     minutes: 10,
   });
 } finally {
@@ -54,18 +60,17 @@ process.exit(isGood ? 0 : 1);
 
 /** Makes a `libstdc++.so.6` with what the executable needs of it. */
 async function makeLibrary(folder: string): Promise<void> {
-  const pic = await gccFile("libstdc++_pic.a");
-  if (!pic) requirePackages([["/libstdc++_pic.a", "libstdc++-12-pic (or -13, -14: as gcc is)"]]);
   const source = join(folder, "compatibility.c");
   await Bun.write(source, COMPATIBILITY);
   const symbols = await missingSymbols();
-  const link = Bun.spawnSync([
+  const command = [
     ...["musl-gcc", "-shared", "-fPIC", "-Wl,-soname,libstdc++.so.6"],
     ...["-o", join(folder, "libstdc++.so.6")],
     ...symbols.map((symbol) => `-Wl,-u,${symbol}`),
-    ...[source, pic!, join(dirname(pic!), "libgcc_eh.a")],
-  ]);
-  if (link.exitCode !== 0) giveUp(`musl-gcc: ${link.stderr}`, "is it that of Debian?");
+    ...[source, pic, join(dirname(pic), "libgcc_eh.a")],
+  ];
+  const link = Bun.spawnSync(command, { timeout: 60_000 });
+  if (!link.success) throw new Error(`musl-gcc failed: ${link.stderr}`);
 }
 
 /** The symbols that musl's loader does not find while there is no libstdc++. */
@@ -75,9 +80,8 @@ async function missingSymbols(): Promise<string[]> {
   return [...text.matchAll(/: (\S+): symbol not found$/gm)].map(([, symbol]) => symbol!);
 }
 
-/** The path of a file of GCC's own, which says just the name when there is none. */
-async function gccFile(name: string): Promise<string | undefined> {
-  const run = Bun.spawn(["gcc", `-print-file-name=${name}`], { timeout: 10_000 });
-  const path = (await run.stdout.text()).trim();
-  return path === name ? undefined : path;
+/** What GCC says of itself. */
+async function gcc(question: string): Promise<string> {
+  const run = Bun.spawn(["gcc", question], { timeout: 10_000 });
+  return (await run.stdout.text()).trim();
 }

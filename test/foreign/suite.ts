@@ -30,15 +30,20 @@ export interface SuiteRun {
   report: { path: string; there: string };
   /** How long a test may take unless it says itself, in seconds. */
   testSeconds: number;
+  /**
+   * How often a test that failed is tried again: 1 where a busy machine is too slow for one now and
+   * then. Bun marks those that passed at last, "(attempt 2)".
+   */
+  retries: number;
   /** After so many minutes the run is ended, and has failed. */
   minutes: number;
 }
 
 /** Runs them all but those left out; false when one failed, or the run itself did. */
 export async function runSuite(run: SuiteRun): Promise<boolean> {
-  const { bun, env, leftOut, skipsBecause, report, testSeconds, minutes } = run;
+  const { bun, env, leftOut, skipsBecause, report, testSeconds, retries, minutes } = run;
   const names = leftOut.map(({ name }) => RegExp.escape(name)).join("|");
-  const args = ["test", TESTS, `--timeout=${testSeconds * 1000}`];
+  const args = ["test", TESTS, `--timeout=${testSeconds * 1000}`, `--retry=${retries}`];
   args.push("--reporter=junit", `--reporter-outfile=${report.there}`);
   await rm(report.path, { force: true });
   if (leftOut.length > 0) args.push("-t", `^(?!.*(?:${names}))`);
@@ -51,22 +56,15 @@ export async function runSuite(run: SuiteRun): Promise<boolean> {
     stderr: "pipe",
     detached: true,
   });
-  const endAll = (): void => {
+  let ended: string | undefined;
+  const endAll = (why?: string): void => {
+    ended ??= why;
     try {
       process.kill(-child.pid, "SIGKILL");
     } catch {} // there is none of it left
   };
-  let isLate = false;
-  const limit = setTimeout(() => {
-    isLate = true;
-    endAll();
-  }, minutes * 60_000);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => {
-      endAll();
-      process.exit(1);
-    });
-  }
+  const limit = setTimeout(endAll, minutes * 60_000, `not over within ${minutes} minutes`);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endAll);
 
   const skipped = new Set<string>(); // each is said twice
   const counts = new Map<string, number>();
@@ -94,8 +92,8 @@ export async function runSuite(run: SuiteRun): Promise<boolean> {
   console.log(`\n${count("pass")} passed, ${failed} failed, ${skips} skipped`);
 
   const meant = leftOut.reduce((sum, { count }) => sum + count, 0);
-  const problems: [boolean, string][] = [
-    [isLate, `not over within ${minutes} minutes`],
+  const problems: [boolean, string | undefined][] = [
+    [ended !== undefined, ended],
     [count("pass") === 0, "no test passed"],
     [skips - count("skip") !== meant, `not the ${meant} tests of the table were left out`],
     [child.exitCode !== 0, `bun test ended with ${child.exitCode ?? child.signalCode}`],
