@@ -127,9 +127,9 @@ export async function bind({
       if (!isClosed) unsent.push(() => send(datagram, peerPort, peer));
       return;
     }
-    if (peerPort === bound.port && isOfThisMachine(canonicalAddress(peer) ?? peer)) return;
     const open = socket;
     try {
+      if (peerPort === bound.port && isOfThisMachine(canonicalAddress(peer) ?? peer)) return;
       sendPersistently(() => open.send(datagram, peerPort, peer));
     } catch (error) {
       onError(error as Error);
@@ -187,21 +187,23 @@ function fdOf(socket: object): number {
 /** How long the event loop may stand still, and for how long it is then given all the time. */
 const STARVING_MS = 50;
 const PAUSE_MS = 5;
+/** More datagrams than wait in a receive buffer: so many come of themselves after a machine's pause. */
+const MANY = 4096;
 
 /**
  * Tells, asked at each datagram, whether the event loop has stood still for too long: Bun receives
  * until the queue is empty, and while datagrams come faster than they are handled no timer fires, no
- * signal is handled and no file is written.
+ * signal is handled and no file is written. A slow machine, or one that was paused, is not flooded.
  */
 function starvationOfLoop(): () => boolean {
   let since: number | undefined;
-  let countdown = 0;
+  let handled = 0;
   return () => {
-    if (--countdown > 0) return false;
-    countdown = 16; // the clock costs something, too
+    if (++handled % 16 !== 0) return false; // the clock costs something, too
     const now = performance.now();
-    if (since !== undefined) return now - since > STARVING_MS;
+    if (since !== undefined) return handled > MANY && now - since > STARVING_MS;
     since = now;
+    handled = 0;
     setImmediate(() => (since = undefined)); // as soon as the loop turns
     return false;
   };

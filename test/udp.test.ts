@@ -118,6 +118,24 @@ test("a handler that throws is reported, and the next datagram is handled", asyn
   expect(errors.map(({ message }) => message)).toEqual(["bug"]);
 });
 
+test("what waited while the machine was slow is no flood: all of it is taken", async () => {
+  let taken = 0;
+  const socket = await bind({
+    address: "127.0.0.1",
+    port: 0,
+    onDatagram() {
+      taken++;
+      Bun.sleepSync(1);
+    },
+    onError: () => {},
+  });
+  sockets.push(socket);
+  const sender = await Bun.udpSocket({ connect: { hostname: "127.0.0.1", port: socket.port } });
+  expect(sender.sendMany(Array<string>(150).fill("nas"))).toBe(150); // in one turn of the loop
+  await eventually("150 datagrams", () => taken === 150);
+  sender.close();
+});
+
 test("a connected socket sends to its peer, and says so", async () => {
   await using peer = await receiver();
   const socket = await connect("127.0.0.1", peer.port);

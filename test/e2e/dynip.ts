@@ -18,7 +18,7 @@ if (!existsSync(BINARY)) throw new Error(`there is no ${BINARY}; "bun run build"
 export const HAS_SIGNALS = process.platform !== "win32";
 
 /** A slow machine, as an emulated one is, gets so many times the time. */
-const PATIENCE = Number(process.env["DYNIP_TEST_PATIENCE"] ?? 1);
+export const PATIENCE = Number(process.env["DYNIP_TEST_PATIENCE"] ?? 1);
 const DEADLINE_MS = 10_000 * PATIENCE;
 const SERVER_DEADLINE_MS = 60_000 * PATIENCE;
 const SAID_MS = 5000 * PATIENCE;

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 
 import { bind, type ConnectedSocket, connect } from "../../src/udp.ts";
 import { eventually } from "../temporary.ts";
-import { dynip, newSetup, serve } from "./dynip.ts";
+import { dynip, newSetup, PATIENCE, serve } from "./dynip.ts";
 
 const env = { DYNIP_SECRET: "A".repeat(43) };
 
@@ -50,7 +50,7 @@ test.each([
     expect(relay.doubled).toBeGreaterThan(0);
     expect(relay.overtaken).toBeGreaterThan(0);
   },
-  15_000,
+  15_000 * PATIENCE,
 );
 
 test("a network that drops everything: exit code 6, and what to look at", async () => {

@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 
 import { eventually } from "../temporary.ts";
-import { BINARY, dynip, HAS_SIGNALS, newSetup, type RunResult, serve } from "./dynip.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSetup, PATIENCE, type RunResult, serve } from "./dynip.ts";
 import { openPeer, SECRET } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
@@ -42,7 +42,7 @@ function start(command: string[], cwd: string) {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    timeout: 10_000,
+    timeout: 10_000 * PATIENCE,
     killSignal: "SIGKILL",
   });
   const result = (async (): Promise<RunResult> => {
@@ -352,5 +352,5 @@ onUnix(
     expect((await server.stop()).exitCode).toBe(0);
     expect(lstatSync(setup.logPath).mode & 0o777).toBe(0o600);
   },
-  10_000,
+  10_000 * PATIENCE,
 );
