@@ -70,6 +70,8 @@ async function compile(outfile: string, target: Target): Promise<void> {
       // Else the executable would run what a bunfig.toml in the current folder says.
       autoloadBunfig: false,
       autoloadDotenv: false,
+      // A ping is over before compiled code pays; a server changes this for itself.
+      jitPolicy: 10,
       // Without one it is the Bun that runs this, which needs no download.
       ...(target === own ? {} : { target: `bun-${target}` }),
     },

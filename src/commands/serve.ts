@@ -23,6 +23,7 @@ export default defineSubcommand({
   args: { ...CONFIG_ARG, ...LOG_ARGS },
   exits: ["ok", "usage", "clientLog", "config", "bind"],
   async run(args) {
+    Bun.unsafe.setJITPolicy(1); // it runs for months, and build.ts has set it for a ping
     const log = createLog({ level: logLevel(args, "log"), timestamps: true });
     const loaded = await loadConfig(args.config);
     const { server } = loaded.config;
