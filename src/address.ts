@@ -37,12 +37,20 @@ export function familyOf(canonical: string): Family {
 
 /** A canonical address as the wire has it: 16 bytes, IPv4 mapped, in 32 lower-case hex digits. */
 export function addressToHex(canonical: string): string {
+  // An answer asks twice for its address.
+  if (canonical !== last.canonical) last = { canonical, hex: toHex(canonical) };
+  return last.hex;
+}
+
+function toHex(canonical: string): string {
   if (familyOf(canonical) === "ipv4") {
     return MAPPED_HEX + ipv4ToNumber(canonical).toString(16).padStart(8, "0");
   }
   const groups = parseIPv6(canonical)!;
   return groups.map((group) => group.toString(16).padStart(4, "0")).join("");
 }
+
+let last = { canonical: "", hex: "" };
 
 /** The reverse of {@link addressToHex}: the canonical address of 32 hex digits. */
 export function addressFromHex(digits: string): string {

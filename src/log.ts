@@ -109,6 +109,11 @@ function label(type: LogType): string {
   return "";
 }
 
+/** Resolves when all that was written to stderr is out; a reader may never take it. */
+export async function logFlushed(): Promise<void> {
+  await Promise.resolve(stderr?.flush()).catch(() => {});
+}
+
 let stderr: Bun.FileSink | undefined;
 
 function writeToStderr(text: string): void {

@@ -50,8 +50,9 @@ export interface BoundSocket {
   /** How many bytes of datagrams may wait; undefined where the system does not say. */
   readonly receiveBuffer?: number | undefined;
   /**
-   * Hands a datagram to the system; what it does not take is lost, as on any network, and so is
-   * one to this very socket, which a forged source may ask for.
+   * Hands a datagram to the system, when this turn of the loop ends; what the system does not take is
+   * lost, as on any network, and so is one to this very socket, which a forged source may ask for.
+   * @param datagram not changed any more
    * @param peer as a {@link DatagramHandler} got it
    */
   send(datagram: Uint8Array, port: number, peer: string): void;
@@ -94,7 +95,8 @@ export async function bind({
       },
     });
   let isClosed = false;
-  const unsent: (() => void)[] = [];
+  /** What is to be sent, as sendMany takes it: datagram, port, address, and again. */
+  let queue: (Uint8Array | number | string)[] = [];
   let socket: Awaited<ReturnType<typeof listen>> | undefined;
   socket = await (address === "*" ? listenEverywhere(listen) : listen(address));
   const bound = {
@@ -114,7 +116,7 @@ export async function bind({
     try {
       socket = await listen(bound.address, bound.port);
       raiseReceiveBuffer(fdOf(socket));
-      for (const send of unsent.splice(0)) send();
+      flush();
     } catch (error) {
       onError(error as Error);
       setTimeout(resume, PAUSE_MS);
@@ -123,16 +125,33 @@ export async function bind({
   }
 
   function send(datagram: Uint8Array, peerPort: number, peer: string): void {
-    if (socket === undefined) {
-      if (!isClosed) unsent.push(() => send(datagram, peerPort, peer));
-      return;
-    }
-    const open = socket;
     try {
       if (peerPort === bound.port && isOfThisMachine(canonicalAddress(peer) ?? peer)) return;
-      sendPersistently(() => open.send(datagram, peerPort, peer));
     } catch (error) {
-      onError(error as Error);
+      return onError(error as Error);
+    }
+    if (queue.length === 0) queueMicrotask(flush);
+    queue.push(datagram, peerPort, peer);
+  }
+
+  /** All that is sent in one turn of the loop is one call of the system's, not a hundred. */
+  function flush(): void {
+    if (socket === undefined || queue.length === 0) return;
+    const open = socket;
+    const batch = queue;
+    queue = [];
+    try {
+      open.sendMany(batch);
+    } catch {
+      // How many of them are sent is not known: an answer that comes twice does no harm.
+      for (let at = 0; at < batch.length; at += 3) {
+        const [datagram, peerPort, peer] = batch.slice(at) as [Uint8Array, number, string];
+        try {
+          sendPersistently(() => open.send(datagram, peerPort, peer));
+        } catch (error) {
+          onError(error as Error);
+        }
+      }
     }
   }
 
@@ -140,6 +159,7 @@ export async function bind({
     ...bound,
     send,
     close() {
+      flush();
       isClosed = true;
       socket?.close();
       socket = undefined;

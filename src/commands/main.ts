@@ -24,7 +24,7 @@ import {
   reasonOf,
   UserError,
 } from "../errors.ts";
-import { createLog, type Level } from "../log.ts";
+import { createLog, type Level, logFlushed } from "../log.ts";
 import { decodeKey } from "../protocol.ts";
 
 /** A subcommand of dynip. */
@@ -83,12 +83,12 @@ export function logLevel(
 }
 
 /**
- * Writes to stdout.
+ * Writes to stdout, or another stream.
  * @throws UserError (exit code 3) when it cannot, as into a file on a full disk
  */
-export async function writeOut(text: string): Promise<void> {
+export async function writeOut(text: string, stream = Bun.stdout): Promise<void> {
   try {
-    await Bun.write(Bun.stdout, text);
+    await Bun.write(stream, text);
   } catch (error) {
     // Whoever reads it may have read enough and gone, as `head` does.
     if (errorCode(error) === "EPIPE") return;
@@ -99,8 +99,20 @@ export async function writeOut(text: string): Promise<void> {
   }
 }
 
-/** Runs the command that `rawArgs` names, reports its error if it has one. Never rejects. */
+/**
+ * Runs the command that `rawArgs` names, reports its error if it has one, and gives what was said a
+ * moment to get out. Never rejects.
+ */
 export async function main(root: Root, rawArgs: string[]): Promise<ExitCode> {
+  const exitCode = await run(root, rawArgs);
+  await Promise.race([logFlushed(), Bun.sleep(FLUSH_MS)]);
+  return exitCode;
+}
+
+/** A reader that is stuck must not keep the process. */
+const FLUSH_MS = 100;
+
+async function run(root: Root, rawArgs: string[]): Promise<ExitCode> {
   try {
     return await dispatch(root, rawArgs);
   } catch (error) {
@@ -123,7 +135,7 @@ function withoutKeys(text: string): string {
 async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
   const [name, ...rest] = rawArgs;
   if (name === undefined) {
-    process.stderr.write(await usage(root, undefined, process.stderr));
+    await writeOut(await usage(root, undefined, process.stderr), Bun.stderr).catch(() => {});
     return EXIT.usage;
   }
   const command = name.startsWith("-") ? undefined : await findCommand(root, name);
