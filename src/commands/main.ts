@@ -1,18 +1,12 @@
 /**
- * Runs a command line, with what citty leaves to its caller: unknown options and extra arguments
- * are errors, `--help` and `--version` work on every command, and an error is a message and an
- * exit code.
+ * Runs a command line. Commands are defined as citty has them, and it renders their help; it is
+ * loaded for that alone, since it lets unknown options and extra arguments pass and so could not read
+ * a command line by itself: here they are errors, `--help` and `--version` work on every command, and
+ * an error is a message and an exit code.
  */
 import { parseArgs, type ParseArgsConfig, stripVTControlCharacters, styleText } from "node:util";
 
-import {
-  type ArgsDef,
-  type CommandDef,
-  defineCommand,
-  type ParsedArgs,
-  renderUsage,
-  runCommand,
-} from "citty";
+import type { ArgsDef, ParsedArgs } from "citty";
 
 import { systemConfigPath } from "../config-file.ts";
 import {
@@ -28,23 +22,23 @@ import { createLog, type Level, logFlushed } from "../log.ts";
 import { decodeKey } from "../protocol.ts";
 
 /** A subcommand of dynip. */
-export interface Subcommand extends CommandDef<any> {
+export interface Subcommand {
   meta: { name: string; description: string };
   args: ArgsDef;
   /** The exit codes it can end with, for its help. */
   exits: readonly ExitName[];
+  /** Rejects with a UserError for any exit code but 0. */
+  run: (args: any) => Promise<void>;
 }
 
-/** Defines a subcommand; its `run` rejects with a UserError for any exit code but 0. */
+/** Defines a subcommand, whose `run` gets its arguments by their names; what is not given is undefined. */
 export function defineSubcommand<const T extends ArgsDef>(definition: {
   meta: { name: string; description: string };
   args: T;
   exits: readonly ExitName[];
   run: (args: ParsedArgs<T>) => Promise<void>;
 }): Subcommand {
-  const { meta, args, exits, run } = definition;
-  const command = defineCommand({ meta, args, run: (context) => run(context.args) });
-  return { ...command, meta, args, exits };
+  return definition;
 }
 
 /** The root: a name, a version, the build of it, and lazy subcommands. */
@@ -139,7 +133,7 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     return EXIT.usage;
   }
   const command = name.startsWith("-") ? undefined : await findCommand(root, name);
-  const request = checkArguments(
+  const { request, values } = readArguments(
     command ? rest : rawArgs,
     { ...command?.args, ...COMMON_ARGS },
     command ? `${root.meta.name} ${name}` : root.meta.name,
@@ -150,7 +144,7 @@ async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
     const { name: program, version, build } = root.meta;
     await writeOut(`${program} ${version} (${build})\n`);
   } else if (command) {
-    await runCommand(command, { rawArgs: rest });
+    await command.run(values);
   } else {
     throw new UserError("No command", { exitCode: EXIT.usage, hint: commandList(root) });
   }
@@ -172,15 +166,12 @@ function commandList({ subCommands }: Root): string {
   return `the commands are ${Object.keys(subCommands).join(", ")}`;
 }
 
-/**
- * Refuses whatever `args` does not define, which citty would let pass, and tells whether help or
- * the version is asked for.
- */
-function checkArguments(
+/** Reads a command's arguments; whatever `args` does not define is refused. */
+function readArguments(
   rawArgs: string[],
   args: ArgsDef,
   command: string,
-): "help" | "version" | undefined {
+): { request: "help" | "version" | undefined; values: Record<string, unknown> } {
   const wrong = (problem: string): UserError =>
     new UserError(problem, {
       exitCode: EXIT.usage,
@@ -188,10 +179,10 @@ function checkArguments(
     });
 
   const options: NonNullable<ParseArgsConfig["options"]> = {};
-  let positionals = 0;
+  const names: string[] = [];
   for (const [name, { type, ...definition }] of Object.entries(args)) {
     if (type === "positional") {
-      positionals++;
+      names.push(name);
       continue;
     }
     const short = "alias" in definition ? { short: definition.alias as string } : {};
@@ -199,11 +190,14 @@ function checkArguments(
   }
 
   // Not strict: the tokens tell more than the error that strict parsing throws.
-  const { tokens } = parseArgs({ args: rawArgs, options, strict: false, tokens: true });
+  const parsed = parseArgs({ args: rawArgs, options, strict: false, tokens: true });
+  const values: Record<string, unknown> = { ...parsed.values };
   let request: "help" | "version" | undefined;
-  for (const token of tokens) {
+  for (const token of parsed.tokens) {
     if (token.kind === "positional") {
-      if (--positionals < 0) throw wrong(`Unexpected argument "${token.value}"`);
+      const name = names.shift();
+      if (name === undefined) throw wrong(`Unexpected argument "${token.value}"`);
+      values[name] = token.value;
     } else if (token.kind === "option") {
       const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
       if (option === undefined) throw wrong(`Unknown option "${token.rawName}"`);
@@ -217,7 +211,7 @@ function checkArguments(
       if (token.name === "help" || token.name === "version") request ??= token.name;
     }
   }
-  return request;
+  return { request, values };
 }
 
 /** The help of the root or of one subcommand, coloured only for a terminal. */
@@ -226,6 +220,7 @@ async function usage(
   command: Subcommand | undefined,
   stream: NodeJS.WriteStream,
 ): Promise<string> {
+  const { renderUsage } = await import("citty");
   const rendered = command
     ? await renderUsage({ ...command, args: { ...command.args, ...COMMON_ARGS } }, root)
     : await renderUsage({ ...root, args: COMMON_ARGS });
