@@ -65,9 +65,14 @@ export function createLog({
 /** Whether stderr is a terminal. */
 export async function isTerminal(): Promise<boolean> {
   if (process.platform !== "win32") {
-    const stats = await Bun.stderr.stat().catch(() => undefined); // it may be closed
-    if (!stats?.isCharacterDevice()) return false;
-    if (stats.rdev === (await Bun.file("/dev/null").stat()).rdev) return false;
+    // Side by side, in the threads that there are. There may be neither.
+    const [stats, nowhere] = await Promise.all([
+      Bun.stderr.stat().catch(() => undefined),
+      Bun.file("/dev/null")
+        .stat()
+        .catch(() => undefined),
+    ]);
+    if (!stats?.isCharacterDevice() || stats.rdev === nowhere?.rdev) return false;
   }
   return process.stderr.isTTY;
 }
