@@ -1,9 +1,8 @@
 /**
  * The client log on disk: the JSON file that the server keeps, and its journal.
  *
- * Durable first: a change is appended to the journal and synced, one sync for all changes that
- * waited (group commit), a host that changed ten times meanwhile being one line. What nobody waits
- * for, as nobody does for a plain ping, is gathered for a tenth of a second under load.
+ * Durable first: a change is appended to the journal and synced, see group-commit.ts. Then it gets into
+ * the log.
  *
  * The log itself is a snapshot, replaced whole; when it is durable, the journal is cut. News, such as
  * another address, is written at once, unless a snapshot has just been: then half a second later, or
@@ -15,12 +14,13 @@
 import { setTimeout } from "node:timers/promises";
 
 import { findFile, replaceFile } from "./atomic-file.ts";
-import { encodeClientLog, encodeHost } from "./client-log-format.ts";
+import { encodeClientLog } from "./client-log-format.ts";
 import { cannotOpen, readLog, replay } from "./client-log-reader.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
+import { type Done, GroupCommit } from "./group-commit.ts";
 import type { HostTable } from "./host-table.ts";
 import type { Log } from "./log.ts";
 import type { Host } from "./registry.ts";
@@ -96,12 +96,6 @@ interface OpenedLog {
   parts: ClientLogParts;
 }
 
-/** A change that somebody waits for, on its way to the journal. */
-interface Pending {
-  host: Host;
-  done: ((isDurable: boolean) => void)[];
-}
-
 /** An open client log, see {@link openClientLog}. */
 export class ClientLog {
   /** The hosts it keeps: whoever changes them calls {@link append}. */
@@ -109,14 +103,7 @@ export class ClientLog {
   readonly #opened: OpenedLog;
   readonly #parts: Required<ClientLogParts>;
   readonly #closing = new AbortController();
-  #pending = new Map<string, Pending>();
-  #committing: Promise<void> | undefined;
-  #hasNews = false;
-  /** Somebody waits for what is pending, or will. */
-  #isAwaited = false;
-  /** Aborted to end the gathering of more. */
-  #gathering = new AbortController();
-  #lastCommit = Number.NEGATIVE_INFINITY;
+  readonly #commits: GroupCommit;
   #begun = false;
   /** The log does not say all that is known. */
   #dirty = false;
@@ -133,6 +120,13 @@ export class ClientLog {
     this.#opened = opened;
     this.#snapshotBytes = opened.bytes;
     this.#parts = { ...REAL_PARTS, ...opened.parts };
+    this.#commits = new GroupCommit({
+      hosts: this.hosts,
+      write: (lines) => this.#journal(lines),
+      committed: (isNews) => this.#changed(isNews),
+      now: this.#parts.now,
+      gather: this.#parts.gather,
+    });
   }
 
   /**
@@ -157,17 +151,13 @@ export class ClientLog {
    *   unless it is there already. The failure itself is logged here.
    * @param isNews whether it says more than that the host is where it was
    */
-  append(name: string, host: Host, done?: (isDurable: boolean) => void, isNews = true): void {
-    if (done) this.#await(name, host, done);
-    else this.hosts.mark(name);
-    this.#hasNews ||= isNews;
-    this.#committing ??= this.#commitWhilePending();
+  append(name: string, host: Host, done?: Done, isNews = true): void {
+    this.#commits.append(name, host, done, isNews);
   }
 
   /** Resolves when all that was appended is durable, or has failed. */
   async settled(): Promise<void> {
-    this.#hurry();
-    await this.#committing;
+    await this.#commits.settled();
   }
 
   /**
@@ -197,55 +187,14 @@ export class ClientLog {
     }
   }
 
-  #await(name: string, host: Host, done: (isDurable: boolean) => void): void {
-    const pending = this.#pending.get(name);
-    if (pending) {
-      pending.host = host;
-      pending.done.push(done);
-      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
-      if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
-    } else {
-      this.#pending.set(name, { host, done: [done] });
-    }
-    this.#hurry();
-  }
-
-  /** Somebody waits: what is pending is committed without gathering more. */
-  #hurry(): void {
-    if (this.#isAwaited) return;
-    this.#isAwaited = true;
-    this.#gathering.abort();
-  }
-
-  async #commitWhilePending(): Promise<void> {
-    await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
-    while (this.#pending.size > 0 || this.hosts.hasMarked) {
-      const wait = this.#lastCommit + GATHER_MS - this.#parts.now();
-      if (wait > 0 && !this.#isAwaited) {
-        await this.#parts.gather(wait, this.#gathering.signal).catch(() => {});
-      }
-      const batch = this.#pending;
-      const isNews = this.#hasNews;
-      this.#pending = new Map();
-      this.#hasNews = false;
-      this.#isAwaited = false;
-      this.#gathering = new AbortController();
-      await this.#commit(batch);
-      this.#lastCommit = this.#parts.now();
-      this.#changed(isNews);
-    }
-    this.#committing = undefined;
-  }
-
-  async #commit(batch: ReadonlyMap<string, Pending>): Promise<void> {
-    const lines = encodeLines(this.hosts.takeMarked(), batch).map((part) => {
+  async #journal(lines: IteratorObject<string>): Promise<boolean> {
+    const parts = lines.map((part) => {
       this.#journalBytes += part.length;
       return part;
     });
-    const isDurable = await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
-      this.#opened.journal.append(lines),
+    return await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
+      this.#opened.journal.append(parts),
     );
-    for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
   }
 
   #changed(isNews: boolean): void {
@@ -322,15 +271,6 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
 
 const UNACKNOWLEDGED = "signed pings are not acknowledged until it works again; each tries it";
 
-/** How many pings of one host wait for one sync. */
-const MAX_WAITING = 16;
-
-/** At least so long between two commits that nobody waits for. */
-const GATHER_MS = 100;
-
-/** Some 60 kB of the journal, made in less than a millisecond. */
-const LINES_PER_PART = 512;
-
 /** At least so long between snapshots: with their own cost, under a second stale. */
 const MIN_PAUSE_MS = 500;
 const PAUSE_PER_COST = 4;
@@ -351,23 +291,6 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: "change client_log_path",
   EROFS: "change client_log_path to a folder that can be written to",
 };
-
-/** The journal's lines of a batch, in parts none of which takes long to make. */
-function* encodeLines(
-  marked: Iterable<[string, Host]>,
-  batch: ReadonlyMap<string, Pending>,
-): Generator<string> {
-  let part = "";
-  let count = 0;
-  for (const [name, host] of marked) {
-    part += `${encodeHost(name, host)}\n`;
-    if (++count % LINES_PER_PART !== 0) continue;
-    yield part;
-    part = "";
-  }
-  for (const [name, { host }] of batch) part += `${encodeHost(name, host)}\n`;
-  if (part !== "") yield part;
-}
 
 async function takeLock(lockPath: string, path: string): Promise<Lock> {
   try {
