@@ -2,8 +2,8 @@
  * The manual page dynip(1), in mdoc(7), made of what `--help` is made of: the definitions of the
  * commands and the table of exit codes.
  */
-import { dynip } from "../../src/cli.ts";
 import { COMMON_ARGS, type Subcommand } from "../../src/commands/main.ts";
+import { dynip } from "../../src/commands/root.ts";
 import { systemConfigPath } from "../../src/config-file.ts";
 import { DEFAULTS } from "../../src/config.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/errors.ts";

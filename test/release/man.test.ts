@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { manualPage } from "../../.github/release/man.ts";
-import { dynip } from "../../src/cli.ts";
+import { dynip } from "../../src/commands/root.ts";
 import { COMMON_ARGS } from "../../src/commands/main.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
