@@ -33,6 +33,8 @@ export class GroupCommit {
   /** Aborted to end the gathering of more. */
   #gathering = new AbortController();
   #lastCommit = Number.NEGATIVE_INFINITY;
+  /** That commit had many changes that nobody waited for. */
+  #isLoaded = false;
   #committing: Promise<void> | undefined;
 
   constructor(parts: GroupCommitParts) {
@@ -79,15 +81,18 @@ export class GroupCommit {
   async #commitWhilePending(): Promise<void> {
     const { hosts, write, committed, now, gather } = this.#parts;
     await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
-    while (this.#pending.size > 0 || hosts.hasMarked) {
+    while (this.#pending.size > 0 || hosts.markedSize > 0) {
       const wait = this.#lastCommit + GATHER_MS - now();
-      if (wait > 0 && !this.#isAwaited) await gather(wait, this.#gathering.signal).catch(() => {});
+      if (wait > 0 && this.#isLoaded && !this.#isAwaited) {
+        await gather(wait, this.#gathering.signal).catch(() => {});
+      }
       const batch = this.#pending;
       const isNews = this.#hasNews;
       this.#pending = new Map();
       this.#hasNews = false;
       this.#isAwaited = false;
       this.#gathering = new AbortController();
+      this.#isLoaded = hosts.markedSize >= MANY;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
       for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
       this.#lastCommit = now();
@@ -106,8 +111,9 @@ interface Pending {
 /** How many pings of one host wait for one sync. */
 const MAX_WAITING = 16;
 
-/** At least so long between two commits that nobody waits for. */
+/** At least so long between two commits that nobody waits for, once one of them had so many changes. */
 const GATHER_MS = 100;
+const MANY = 64;
 
 /** Some 60 kB of the journal, made in less than a millisecond. */
 const LINES_PER_PART = 512;

@@ -68,9 +68,9 @@ export class HostTable implements HostStore {
     this.#marked.push(row);
   }
 
-  /** Whether a host is marked. */
-  get hasMarked(): boolean {
-    return this.#marked.length > 0;
+  /** How many hosts are marked. */
+  get markedSize(): number {
+    return this.#marked.length;
   }
 
   /** The hosts that are marked, and are not any more. Each is given as it is when it is asked for. */

@@ -172,6 +172,72 @@ test("many changes between two snapshots are one snapshot", async () => {
   expect(written).toBe(2);
 });
 
+describe("a large log", () => {
+  const HOSTS = 500;
+  const name = (index: number): string => `host-${index}`;
+
+  /** One that is written already, and the pauses for its snapshots. */
+  async function largeLog(path: string) {
+    const { sleeps, parts } = fakeTime();
+    const clientLog = await openClientLog(path, { log: recordedLog(), ...parts });
+    for (let index = 0; index < HOSTS; index++) change(clientLog, name(index));
+    await until(() => sleeps.length === 1);
+    expect((await stat(path)).size).toBeGreaterThan(16_384);
+    sleeps[0]!.end();
+    const seen = (index: number): void => {
+      const host: Host = { ipv4: { ...HOST.ipv4!, lastSeen: 1000 } };
+      clientLog.hosts.set(name(index), host);
+      clientLog.append(name(index), host, undefined, false);
+    };
+    const isWritten = async (index: number) =>
+      (await readFile(path, "utf8")).includes(
+        `"${name(index)}": {"ipv4":{"address":"203.0.113.7","since":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:01`,
+      );
+    return { clientLog, sleeps, seen, isWritten };
+  }
+
+  test("is not written for a host that is where it was, until five minutes later", async () => {
+    await using folder = await temporaryFolder();
+    const { clientLog, sleeps, seen, isWritten } = await largeLog(folder.file("dynip.json"));
+    seen(7);
+    await until(() => sleeps.length === 2);
+    expect(sleeps[1]!.milliseconds).toBe(300_000);
+    expect(await isWritten(7)).toBe(false);
+    sleeps[1]!.end();
+    await until(() => sleeps.length === 3);
+    expect(await isWritten(7)).toBe(true);
+    await clientLog.close();
+  });
+
+  test("nor until the journal is a third of its size", async () => {
+    await using folder = await temporaryFolder();
+    const { clientLog, sleeps, seen, isWritten } = await largeLog(folder.file("dynip.json"));
+    for (let index = 0; index < HOSTS / 4; index++) seen(index);
+    await until(() => sleeps.length === 2);
+    expect(await isWritten(0)).toBe(false);
+    for (let index = 0; index < HOSTS / 4; index++) seen(index);
+    await until(() => sleeps.length === 3); // the pause after the snapshot
+    expect(await isWritten(0)).toBe(true);
+    await clientLog.close();
+  });
+
+  test("but it is written at once for news, and at the end", async () => {
+    await using folder = await temporaryFolder();
+    const { clientLog, sleeps, seen, isWritten } = await largeLog(folder.file("dynip.json"));
+    seen(7);
+    await until(() => sleeps.length === 2);
+    change(clientLog, "new");
+    await until(() => sleeps.length === 3);
+    expect(await isWritten(7)).toBe(true);
+    sleeps[2]!.end();
+    seen(8);
+    await until(() => sleeps.length === 4);
+    expect(await isWritten(8)).toBe(false);
+    await clientLog.close();
+    expect(await isWritten(8)).toBe(true);
+  });
+});
+
 describe("a disk that refuses", () => {
   const enospc = Object.assign(new Error("ENOSPC: no space"), { code: "ENOSPC" });
 
