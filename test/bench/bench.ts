@@ -56,7 +56,15 @@ const measured: { measure: string; rows: Row[] }[] = [];
   for (const measure of wanted) {
     const began = performance.now();
     const progress = (text: string) => console.error(`${measure}: ${text}`);
-    const rows = await MEASURES[measure]!({ programs, clientLogs, progress });
+    let rows: Row[];
+    try {
+      rows = await MEASURES[measure]!({ programs, clientLogs, progress });
+    } catch (error) {
+      // What the others have measured for minutes is worth having all the same.
+      console.error(error);
+      rows = [{ what: measure, skipped: `it failed: ${(error as Error).message.split("\n")[0]}` }];
+      process.exitCode = 1;
+    }
     measured.push({ measure, rows });
     progress(`done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
   }

@@ -23,7 +23,13 @@ export async function bind(bench: Bench): Promise<Row[]> {
   const dynip: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     bench.progress(`round ${round} of ${ROUNDS}`);
-    bind9.push(await bindRound());
+    // Now and then an update gets no answer, and nsupdate gives up, after half a minute.
+    bind9.push(
+      await bindRound().catch((error: Error) => {
+        bench.progress(`once more: ${error.message}`);
+        return bindRound();
+      }),
+    );
     dynip.push((await dynipSignedRound(bench, HOSTS)).perSecond);
   }
   return [
