@@ -208,7 +208,7 @@ function fdOf(socket: object): number {
 const STARVING_MS = 50;
 const PAUSE_MS = 5;
 /** More datagrams than wait in a receive buffer: so many come of themselves after a machine's pause. */
-const MANY = 4096;
+const MANY = 1536;
 
 /**
  * Tells, asked at each datagram, whether the event loop has stood still for too long: Bun receives
