@@ -77,12 +77,12 @@ export function logLevel(
 }
 
 /**
- * Writes to stdout, or another stream.
+ * Writes to stdout.
  * @throws UserError (exit code 3) when it cannot, as into a file on a full disk
  */
-export async function writeOut(text: string, stream = Bun.stdout): Promise<void> {
+export async function writeOut(text: string): Promise<void> {
   try {
-    await Bun.write(stream, text);
+    await Bun.write(Bun.stdout, text);
   } catch (error) {
     // Whoever reads it may have read enough and gone, as `head` does.
     if (errorCode(error) === "EPIPE") return;
@@ -129,7 +129,7 @@ function withoutKeys(text: string): string {
 async function dispatch(root: Root, rawArgs: string[]): Promise<ExitCode> {
   const [name, ...rest] = rawArgs;
   if (name === undefined) {
-    await writeOut(await usage(root, undefined, process.stderr), Bun.stderr).catch(() => {});
+    await Bun.write(Bun.stderr, await usage(root, undefined, process.stderr)).catch(() => {});
     return EXIT.usage;
   }
   const command = name.startsWith("-") ? undefined : await findCommand(root, name);
