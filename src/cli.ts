@@ -1,5 +1,5 @@
 /** dynip's entry point. */
-import { main } from "./commands/main.ts";
+import { main } from "./commands/run.ts";
 import { dynip } from "./commands/root.ts";
 
 // No top-level await: one that is pending hides errors that would end a daemon.

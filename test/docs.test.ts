@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { version } from "../package.json";
-import { DEFAULTS } from "../src/config.ts";
-import { EXIT, EXIT_MEANINGS, type ExitName } from "../src/errors.ts";
+import { DEFAULTS } from "../src/config/config.ts";
+import { EXIT, EXIT_MEANINGS, type ExitName } from "../src/system/errors.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const readme = await Bun.file(join(ROOT, "README.md")).text();

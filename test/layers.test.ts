@@ -1,132 +1,72 @@
-/** The house: who may import whom, and what lives in one room alone. */
+/** The house: which folder may import which, and what lives in one file alone. */
 import { expect, test } from "bun:test";
 import { dirname, join, relative } from "node:path";
 
 const SRC = join(import.meta.dir, "..", "src");
 
-/** Files of src/ that a file may import; `types` for types alone. Commands may import all below. */
-const MAY_IMPORT: Record<string, { values: string[]; types?: string[] }> = {
-  "cli.ts": { values: ["commands/main.ts", "commands/root.ts"] },
-  "client-log.ts": {
-    values: [
-      "atomic-file.ts",
-      "client-log-format.ts",
-      "client-log-reader.ts",
-      "errors.ts",
-      "files.ts",
-      "group-commit.ts",
-      "journal.ts",
-      "lock.ts",
-    ],
-    types: ["host-table.ts", "log.ts", "registry.ts"],
-  },
-  "client-log-reader.ts": {
-    values: [
-      "atomic-file.ts",
-      "client-log-format.ts",
-      "client-log-scanner.ts",
-      "errors.ts",
-      "host-table.ts",
-    ],
-    types: ["files.ts", "journal.ts", "registry.ts"],
-  },
-  "client-log-format.ts": {
-    values: ["address.ts", "protocol.ts", "time-text.ts"],
-    types: ["registry.ts"],
-  },
-  "client-log-scanner.ts": {
-    values: ["address.ts", "protocol.ts", "time-text.ts"],
-    types: ["registry.ts"],
-  },
-  "config.ts": { values: ["address.ts", "errors.ts", "protocol.ts"] },
-  "config-file.ts": { values: ["config.ts", "errors.ts"] },
-  "cookie.ts": { values: [] },
-  "cron.ts": { values: ["quoting.ts"] },
-  "duration.ts": { values: [] },
-  "files.ts": { values: [] },
-  "group-commit.ts": { values: ["client-log-format.ts"], types: ["host-table.ts", "registry.ts"] },
-  "host-table.ts": { values: ["address.ts", "name-index.ts"], types: ["registry.ts"] },
-  "name-index.ts": { values: [] },
-  "launchd.ts": { values: ["quoting.ts"] },
-  "next-steps.ts": { values: ["cron.ts", "launchd.ts", "quoting.ts", "systemd.ts"] },
-  "quoting.ts": { values: [] },
-  "systemd.ts": { values: ["quoting.ts"] },
-  "windows-task.ts": { values: ["quoting.ts"] },
-  "journal.ts": { values: ["atomic-file.ts", "errors.ts", "files.ts"] },
-  "registry.ts": { values: ["address.ts"] },
-  "server.ts": {
-    values: ["address.ts", "protocol.ts"],
-    types: ["client-log.ts", "cookie.ts", "log.ts", "registry.ts", "udp.ts"],
-  },
-  "client.ts": {
-    values: ["address.ts", "errors.ts", "exchange.ts", "protocol.ts"],
-    types: ["udp.ts"],
-  },
-  "exchange.ts": { values: ["address.ts", "protocol.ts"], types: ["udp.ts"] },
-  "receive-buffer.ts": { values: [] },
-  "udp.ts": { values: ["address.ts", "errors.ts", "receive-buffer.ts"] },
-  "address.ts": { values: [] },
-  "atomic-file.ts": { values: ["errors.ts", "files.ts"] },
-  "errors.ts": { values: [] },
-  "keyring.ts": { values: ["protocol.ts"] },
-  "lock.ts": { values: [] },
-  "log.ts": { values: [] },
-  "old-conf.ts": { values: [] },
-  "protocol.ts": { values: [] },
-  "secrets.ts": { values: ["errors.ts", "protocol.ts"], types: ["log.ts"] },
-  "setup.ts": { values: [] },
-  "time-text.ts": { values: [] },
-};
-const COMMANDS = ["commands/init.ts", "commands/print.ts", "commands/serve.ts", "commands/ping.ts"];
-for (const command of COMMANDS) {
-  MAY_IMPORT[command] = {
-    values: [
-      ...Object.keys(MAY_IMPORT).filter((file) => file !== "cli.ts"),
-      "commands/main.ts",
-      "commands/print.ts",
-    ],
-  };
+/** A room: a folder of src/, or a file that lies beside the folders. */
+interface Room {
+  /** The rooms or files that its files may import, beside those of its own. */
+  values: readonly string[];
+  /** The same, for types alone. */
+  types?: readonly string[];
 }
-MAY_IMPORT["commands/root.ts"] = {
-  values: ["commands/init.ts", "commands/serve.ts", "commands/ping.ts"],
-  types: ["commands/main.ts"],
-};
-MAY_IMPORT["commands/main.ts"] = {
-  values: ["config-file.ts", "errors.ts", "log.ts", "protocol.ts"],
+
+const MAY_IMPORT: Readonly<Record<string, Room>> = {
+  "cli.ts": { values: ["commands"] },
+  "host.ts": { values: [], types: ["protocol"] },
+  protocol: { values: [] },
+  schedule: { values: [] },
+  system: { values: ["protocol/address.ts"] },
+  config: { values: ["protocol", "system/errors.ts"], types: ["system/log.ts"] },
+  client: { values: ["protocol", "system/errors.ts"], types: ["system/udp.ts"] },
+  store: { values: ["host.ts", "protocol", "system"] },
+  server: { values: ["host.ts", "protocol"], types: ["system"] },
+  commands: {
+    values: ["client", "config", "host.ts", "protocol", "schedule", "server", "store", "system"],
+  },
 };
 
-/** Modules that are not ours, for the files that may use them; node: modules for those not pure. */
-const PACKAGES: Record<string, (file: string) => boolean> = {
-  citty: (file) => file === "commands/main.ts",
-  "consola/core": (file) => file === "log.ts",
-  "smol-toml": (file) => file === "config.ts",
-  "bun:ffi": (file) => file === "receive-buffer.ts",
-  "bun:sqlite": (file) => file === "lock.ts",
+/** Modules that are not ours, and the one file or folder that may import each. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  citty: "commands",
+  "consola/core": "system/log.ts",
+  "smol-toml": "config/config.ts",
+  "bun:ffi": "system/receive-buffer.ts",
+  "bun:sqlite": "store/lock.ts",
 };
 
-/** Files that do no input or output, know no clock and no randomness, and what they may use. */
-const PURE: Record<string, string[]> = {
-  "address.ts": [],
-  "client-log-format.ts": [],
-  "client-log-scanner.ts": ["node:buffer"], // isUtf8 alone
-  "config.ts": ["smol-toml"],
-  "cookie.ts": [],
-  "cron.ts": [],
-  "duration.ts": [],
-  "host-table.ts": [],
-  "name-index.ts": [],
-  "keyring.ts": [],
-  "launchd.ts": [],
-  "next-steps.ts": [],
-  "old-conf.ts": [],
-  "protocol.ts": ["node:buffer"], // isUtf8 alone
-  "registry.ts": [],
-  "setup.ts": [],
-  "time-text.ts": [],
-  "quoting.ts": [],
-  "systemd.ts": [],
-  "windows-task.ts": [],
+/** Rooms and files without input, output, clock or randomness, and the modules that each may use. */
+const PURE: Readonly<Record<string, readonly string[]>> = {
+  "host.ts": [],
+  protocol: ["node:buffer"], // isUtf8 alone
+  schedule: [],
+  "config/config.ts": ["smol-toml"],
+  "config/duration.ts": [],
+  "config/old-conf.ts": [],
+  "config/template.ts": [],
+  "server/registry.ts": [],
+  "store/format.ts": [],
+  "store/host-table.ts": [],
+  "store/name-index.ts": [],
+  "store/scanner.ts": ["node:buffer"], // isUtf8 alone
+  "store/time-text.ts": [],
 };
+
+/** Whether a file is one of these, or lies in one of these folders. */
+function isIn(file: string, rooms: readonly string[]): boolean {
+  return rooms.some((room) => file === room || file.startsWith(`${room}/`));
+}
+
+/** The room that a file belongs to. */
+function roomOf(file: string): string {
+  return file.includes("/") ? file.slice(0, file.indexOf("/")) : file;
+}
+
+/** The file of src/ that an import statement names. */
+function targetOf(file: string, from: string): string {
+  return relative(SRC, join(SRC, dirname(file), from)).replaceAll("\\", "/");
+}
 
 interface Import {
   from: string;
@@ -168,8 +108,16 @@ const sources: Source[] = await Promise.all(
   }),
 );
 
-test("every file of src/ has its row in the table, and every row its file", () => {
-  expect(sources.map(({ file }) => file).sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+test("every file of src/ lies in a room of the table, and no room is empty", () => {
+  const rooms = new Set(sources.map(({ file }) => roomOf(file)));
+  expect([...rooms].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+});
+
+test("what the tables name is there", () => {
+  const named = [...Object.values(PACKAGES), ...Object.keys(PURE)];
+  for (const { values, types = [] } of Object.values(MAY_IMPORT)) named.push(...values, ...types);
+  const missing = named.filter((name) => !sources.some(({ file }) => isIn(file, [name])));
+  expect(missing).toEqual([]);
 });
 
 test("the import statements are all seen: as many as the word stands in the code", () => {
@@ -182,13 +130,15 @@ test("the import statements are all seen: as many as the word stands in the code
 test("imports follow the arrows", () => {
   const wrong: string[] = [];
   for (const { file, imports } of sources) {
-    const { values, types = [] } = MAY_IMPORT[file]!;
+    const { values, types = [] } = MAY_IMPORT[roomOf(file)]!;
     for (const { from, typeOnly } of imports) {
       if (!from.startsWith(".")) continue;
-      const target = relative(SRC, join(SRC, dirname(file), from)).replaceAll("\\", "/");
+      const target = targetOf(file, from);
       if (file === "commands/root.ts" && target === "../package.json") continue;
-      const allowed = values.includes(target) || (typeOnly && types.includes(target));
-      if (!allowed) wrong.push(`${file} imports ${typeOnly ? "types of " : ""}${target}`);
+      const allowed = [roomOf(file), ...values, ...(typeOnly ? types : [])];
+      if (!isIn(target, allowed)) {
+        wrong.push(`${file} imports ${typeOnly ? "types of " : ""}${target}`);
+      }
     }
   }
   expect(wrong).toEqual([]);
@@ -198,7 +148,7 @@ test("no file imports itself by way of others", () => {
   const reached = (file: string, seen = new Set<string>()): Set<string> => {
     for (const { from } of sources.find((source) => source.file === file)!.imports) {
       if (!from.startsWith(".") || from.endsWith(".json")) continue;
-      const target = relative(SRC, join(SRC, dirname(file), from)).replaceAll("\\", "/");
+      const target = targetOf(file, from);
       if (!seen.has(target)) reached(target, seen.add(target));
     }
     return seen;
@@ -211,7 +161,8 @@ test("packages live in one room each, and there are no others", () => {
   for (const { file, imports } of sources) {
     for (const { from } of imports) {
       if (from.startsWith(".") || from.startsWith("node:")) continue;
-      if (!PACKAGES[from]?.(file)) wrong.push(`${file} imports ${from}`);
+      const room = PACKAGES[from];
+      if (room === undefined || !isIn(file, [room])) wrong.push(`${file} imports ${from}`);
     }
   }
   expect(wrong).toEqual([]);
@@ -225,8 +176,9 @@ test("package.json names the three runtime dependencies and no other", async () 
 test("the pure files know no clock, no randomness, no file, no process", () => {
   const wrong: string[] = [];
   for (const { file, code, imports } of sources) {
-    const allowed = PURE[file];
-    if (!allowed) continue;
+    const room = Object.keys(PURE).find((name) => isIn(file, [name]));
+    if (room === undefined) continue;
+    const allowed = PURE[room]!;
     for (const { from } of imports) {
       if (!from.startsWith(".") && !allowed.includes(from)) wrong.push(`${file} imports ${from}`);
     }
@@ -243,9 +195,9 @@ test("no file asks whether it is the entry: on Windows Bun 1.4.5 says of an exec
   expect(sources.filter(({ code }) => code.includes("import.meta.main"))).toEqual([]);
 });
 
-test("Bun's UDP socket is named in udp.ts alone", () => {
+test("Bun's UDP socket is named in system/udp.ts alone", () => {
   expect(sources.filter(({ code }) => code.includes("udpSocket")).map(({ file }) => file)).toEqual([
-    "udp.ts",
+    "system/udp.ts",
   ]);
 });
 

@@ -1,5 +1,5 @@
 /** A log that keeps what it is told, for tests. */
-import type { Log } from "../src/log.ts";
+import type { Log } from "../src/system/log.ts";
 
 export interface RecordedLog extends Log {
   /** `level: message`, and `hint: …` where there is one. */

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { errorCode } from "../src/errors.ts";
+import { errorCode } from "../src/system/errors.ts";
 
 /** A new folder, removed with all that is in it at the end of the scope. */
 export async function temporaryFolder(): Promise<{

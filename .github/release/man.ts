@@ -2,12 +2,12 @@
  * The manual page dynip(1), in mdoc(7), made of what `--help` is made of: the definitions of the
  * commands and the table of exit codes.
  */
-import { COMMON_ARGS, type Subcommand } from "../../src/commands/main.ts";
+import { COMMON_ARGS, type Subcommand } from "../../src/commands/run.ts";
 import { dynip } from "../../src/commands/root.ts";
-import { systemConfigPath } from "../../src/config-file.ts";
-import { DEFAULTS } from "../../src/config.ts";
-import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/errors.ts";
-import { crontabLine } from "../../src/cron.ts";
+import { systemConfigPath } from "../../src/config/find.ts";
+import { DEFAULTS } from "../../src/config/config.ts";
+import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
+import { crontabLine } from "../../src/schedule/cron.ts";
 import * as mdoc from "./mdoc.ts";
 
 /**

@@ -2,17 +2,17 @@
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
-import { findFile, replaceFile } from "../atomic-file.ts";
-import { loadConfig } from "../config-file.ts";
-import { DEFAULTS, isOldConf, parseConfig, SIGNED_NAME_RULE } from "../config.ts";
-import { errorCode, EXIT, reasonOf, UserError } from "../errors.ts";
-import { createLog, printable } from "../log.ts";
-import { type OldConf, OldConfError, parseOldConf } from "../old-conf.ts";
-import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol.ts";
-import { findSecret } from "../secrets.ts";
-import { clientNextSteps, nextSteps } from "../next-steps.ts";
-import { clientConfigText, configText } from "../setup.ts";
-import { defineSubcommand, LOG_ARGS, writeOut } from "./main.ts";
+import { findFile, replaceFile } from "../system/atomic-file.ts";
+import { loadConfig } from "../config/find.ts";
+import { DEFAULTS, isOldConf, parseConfig, SIGNED_NAME_RULE } from "../config/config.ts";
+import { errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
+import { createLog, printable } from "../system/log.ts";
+import { type OldConf, OldConfError, parseOldConf } from "../config/old-conf.ts";
+import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol/message.ts";
+import { findSecret } from "../config/secrets.ts";
+import { clientNextSteps, nextSteps } from "../schedule/next-steps.ts";
+import { clientConfigText, configText } from "../config/template.ts";
+import { defineSubcommand, LOG_ARGS, writeOut } from "./run.ts";
 import { KIND_LIST, print, starter } from "./print.ts";
 
 export default defineSubcommand({

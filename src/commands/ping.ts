@@ -1,25 +1,25 @@
 /** `dynip ping`: tells the server this machine's name, and so its address. */
 import { setTimeout } from "node:timers/promises";
 
-import { isAddress } from "../address.ts";
+import { isAddress } from "../protocol/address.ts";
 import {
   type Identity,
   NoAddressError,
   type PingResult,
   pingServer,
   ResolverSilentError,
-} from "../client.ts";
-import { type LoadedConfig, loadConfig } from "../config-file.ts";
-import { SIGNED_NAME_RULE } from "../config.ts";
-import { describeDuration, parseDuration } from "../duration.ts";
-import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
-import { type Acknowledgement, NoAcknowledgementError } from "../exchange.ts";
-import { createLog, isTerminal, type Log } from "../log.ts";
-import { deriveKey, isPlainName, isSignedName } from "../protocol.ts";
-import { COUNTER_WINDOW } from "../registry.ts";
-import { findSecret, warnIfReadable } from "../secrets.ts";
-import { connect } from "../udp.ts";
-import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./main.ts";
+} from "../client/client.ts";
+import { type LoadedConfig, loadConfig } from "../config/find.ts";
+import { SIGNED_NAME_RULE } from "../config/config.ts";
+import { describeDuration, parseDuration } from "../config/duration.ts";
+import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
+import { type Acknowledgement, NoAcknowledgementError } from "../client/exchange.ts";
+import { createLog, isTerminal, type Log } from "../system/log.ts";
+import { deriveKey, isPlainName, isSignedName } from "../protocol/message.ts";
+import { COUNTER_WINDOW } from "../server/registry.ts";
+import { findSecret, warnIfReadable } from "../config/secrets.ts";
+import { connect } from "../system/udp.ts";
+import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./run.ts";
 
 export default defineSubcommand({
   meta: {

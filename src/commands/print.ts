@@ -3,15 +3,15 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import { findConfig, loadConfig } from "../config-file.ts";
-import { crontabLine } from "../cron.ts";
-import { errorCode, EXIT, UserError } from "../errors.ts";
-import { pingDaemon, serveDaemon } from "../launchd.ts";
-import { createLog, type Log, printable } from "../log.ts";
-import type { Starter } from "../next-steps.ts";
-import { pingUnits, serveUnit, unitProblems } from "../systemd.ts";
-import { windowsTask } from "../windows-task.ts";
-import { writeOut } from "./main.ts";
+import { findConfig, loadConfig } from "../config/find.ts";
+import { crontabLine } from "../schedule/cron.ts";
+import { errorCode, EXIT, UserError } from "../system/errors.ts";
+import { pingDaemon, serveDaemon } from "../schedule/launchd.ts";
+import { createLog, type Log, printable } from "../system/log.ts";
+import type { Starter } from "../schedule/next-steps.ts";
+import { pingUnits, serveUnit, unitProblems } from "../schedule/systemd.ts";
+import { windowsTask } from "../schedule/windows-task.ts";
+import { writeOut } from "./run.ts";
 
 interface Kind {
   platforms: readonly NodeJS.Platform[];

@@ -1,7 +1,7 @@
 /** The whole of the command line, of which the manual page is made, too. */
 import { version } from "../../package.json";
 
-import type { Root } from "./main.ts";
+import type { Root } from "./run.ts";
 
 /** Which build this is: its commit and target, as build.ts defines it. */
 declare const BUILD: string;

@@ -1,19 +1,19 @@
 /** `dynip serve`: the composition root of the server; owns its signals and its shutdown. */
-import { isPrivate } from "../address.ts";
-import { hostCount, openClientLog } from "../client-log.ts";
-import { clientLogPath, loadConfig } from "../config-file.ts";
-import type { ServerConfig } from "../config.ts";
-import { Cookies } from "../cookie.ts";
-import { EXIT, errorCode, reasonOf, UserError } from "../errors.ts";
-import { createLog } from "../log.ts";
-import { keyring } from "../keyring.ts";
-import { KEY_BYTES } from "../protocol.ts";
-import { WANTED_BYTES } from "../receive-buffer.ts";
-import { Registry } from "../registry.ts";
-import { findSecret, warnIfReadable } from "../secrets.ts";
-import { type Counters, listenLoop } from "../server.ts";
-import { bind, type BindOptions, type BoundSocket } from "../udp.ts";
-import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./main.ts";
+import { isPrivate } from "../protocol/address.ts";
+import { hostCount, openClientLog } from "../store/client-log.ts";
+import { clientLogPath, loadConfig } from "../config/find.ts";
+import type { ServerConfig } from "../config/config.ts";
+import { Cookies } from "../protocol/cookie.ts";
+import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
+import { createLog } from "../system/log.ts";
+import { keyring } from "../protocol/keyring.ts";
+import { KEY_BYTES } from "../protocol/message.ts";
+import { WANTED_BYTES } from "../system/receive-buffer.ts";
+import { Registry } from "../server/registry.ts";
+import { findSecret, warnIfReadable } from "../config/secrets.ts";
+import { type Counters, listenLoop } from "../server/datagrams.ts";
+import { bind, type BindOptions, type BoundSocket } from "../system/udp.ts";
+import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./run.ts";
 
 export default defineSubcommand({
   meta: {

@@ -1,8 +1,8 @@
 /** Client logs for servers that are to know many hosts from the start. */
 import { join } from "node:path";
 
-import { encodeClientLog } from "../../src/client-log-format.ts";
-import type { Host, Hosts } from "../../src/registry.ts";
+import { encodeClientLog } from "../../src/store/format.ts";
+import type { Host, Hosts } from "../../src/host.ts";
 import { hostName } from "./programs/hosts.ts";
 
 /** How the hosts ping. */

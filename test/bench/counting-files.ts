@@ -1,5 +1,5 @@
 /** The file system as the client log uses it, which says what is written, and when all is done. */
-import { type Files, realFiles } from "../../src/files.ts";
+import { type Files, realFiles } from "../../src/system/files.ts";
 
 export interface WriteObserver {
   /** So many bytes were handed over for the file that was opened by this path. */

@@ -5,8 +5,8 @@
  */
 import { basename } from "node:path";
 
-import { openClientLog } from "../../src/client-log.ts";
-import { Registry } from "../../src/registry.ts";
+import { openClientLog } from "../../src/store/client-log.ts";
+import { Registry } from "../../src/server/registry.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { CountingFiles } from "./counting-files.ts";
 import type { Bench, Row } from "./measure.ts";

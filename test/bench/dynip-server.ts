@@ -1,7 +1,7 @@
 /** dynip's server as it is measured: the compiled binary, on loopback, with hosts in its log. */
 import { chmod, copyFile } from "node:fs/promises";
 
-import { encodeKey } from "../../src/protocol.ts";
+import { encodeKey } from "../../src/protocol/message.ts";
 import { BINARY, newSetup } from "../e2e/dynip.ts";
 import type { ClientLogs, Kind } from "./client-logs.ts";
 import { type RunningServer, startServer } from "./processes.ts";

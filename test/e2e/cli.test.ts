@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 
 import { version } from "../../package.json";
-import { EXIT, EXIT_MEANINGS } from "../../src/errors.ts";
+import { EXIT, EXIT_MEANINGS } from "../../src/system/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { BINARY, dynip } from "./dynip.ts";
 

@@ -7,8 +7,8 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 
-import { encodeClientLog } from "../../src/client-log-format.ts";
-import type { Hosts } from "../../src/registry.ts";
+import { encodeClientLog } from "../../src/store/format.ts";
+import type { Hosts } from "../../src/host.ts";
 import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 

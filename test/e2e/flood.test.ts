@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 
-import { encodeKey } from "../../src/protocol.ts";
+import { encodeKey } from "../../src/protocol/message.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 
 const FLOOD = `${import.meta.dir}/../flood.ts`;
@@ -96,7 +96,9 @@ test.skipIf(!HAS_SIGNALS)(
   "the event loop never stands still for more than 250 ms",
   async () => {
     // The adapter alone, in a process of its own: what a handler of 5 µs leaves of the time.
-    const udp = JSON.stringify(Bun.pathToFileURL(`${import.meta.dir}/../../src/udp.ts`).href);
+    const udp = JSON.stringify(
+      Bun.pathToFileURL(`${import.meta.dir}/../../src/system/udp.ts`).href,
+    );
     const script = `
       import { bind } from ${udp};
       const socket = await bind({ address: "127.0.0.1", port: 0, onError() {}, onDatagram() {

@@ -8,8 +8,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 
-import { canonicalAddress } from "../../src/address.ts";
-import { bind, connect } from "../../src/udp.ts";
+import { canonicalAddress } from "../../src/protocol/address.ts";
+import { bind, connect } from "../../src/system/udp.ts";
 import { eventually } from "../temporary.ts";
 import {
   dynip,

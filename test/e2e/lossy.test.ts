@@ -1,7 +1,7 @@
 /** `dynip ping` and `dynip serve` with a bad network between them, on real sockets. */
 import { expect, test } from "bun:test";
 
-import { bind, type ConnectedSocket, connect } from "../../src/udp.ts";
+import { bind, type ConnectedSocket, connect } from "../../src/system/udp.ts";
 import { eventually } from "../temporary.ts";
 import { dynip, newSetup, PATIENCE, serve } from "./dynip.ts";
 

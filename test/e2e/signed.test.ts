@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 
-import { encodeKey } from "../../src/protocol.ts";
+import { encodeKey } from "../../src/protocol/message.ts";
 import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
 import { dynip, HAS_SIGNALS, newSetup, type RunOptions, serve } from "./dynip.ts";
 

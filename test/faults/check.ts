@@ -1,9 +1,9 @@
 /** Whether what is on the disk after a fault is all that was promised. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
-import { openClientLog } from "../../src/client-log.ts";
-import { decodeClientLog, encodeHost } from "../../src/client-log-format.ts";
-import type { Host } from "../../src/registry.ts";
+import { openClientLog } from "../../src/store/client-log.ts";
+import { decodeClientLog, encodeHost } from "../../src/store/format.ts";
+import type { Host } from "../../src/host.ts";
 import { recordedLog } from "../recorded-log.ts";
 import { temporaryFolder } from "../temporary.ts";
 import type { Contents } from "./disk.ts";

@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { encodeClientLog, encodeHost } from "../../src/client-log-format.ts";
+import { encodeClientLog, encodeHost } from "../../src/store/format.ts";
 import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "../e2e/dynip.ts";
 import { JOURNAL, LOG, OLD_JOURNAL, recordOf } from "./check.ts";
 

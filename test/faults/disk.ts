@@ -11,7 +11,7 @@ import { fstatSync, readFileSync, readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 
-import { type Files, realFiles } from "../../src/files.ts";
+import { type Files, realFiles } from "../../src/system/files.ts";
 import type { Random } from "../fuzz/random.ts";
 
 /** The error that an operation, counted from 1, ends with; undefined for none. */

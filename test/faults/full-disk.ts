@@ -1,7 +1,7 @@
 /** A disk that is full, for real, and has room again later, while clients ping. */
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 
-import { errorCode } from "../../src/errors.ts";
+import { errorCode } from "../../src/system/errors.ts";
 import { Random } from "../fuzz/random.ts";
 import { isLog } from "./check.ts";
 import { Load } from "./load.ts";

@@ -1,7 +1,7 @@
 /** kill -9 of the compiled server, at random moments, under load, and again on the same log. */
 import { readdir } from "node:fs/promises";
 
-import { errorCode } from "../../src/errors.ts";
+import { errorCode } from "../../src/system/errors.ts";
 import { BINARY, HAS_SIGNALS, serve } from "../e2e/dynip.ts";
 import { Random } from "../fuzz/random.ts";
 import { Load } from "./load.ts";

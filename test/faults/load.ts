@@ -14,7 +14,7 @@ import {
   encodePing,
   hasMac,
   NO_COOKIE,
-} from "../../src/protocol.ts";
+} from "../../src/protocol/message.ts";
 import type { Random } from "../fuzz/random.ts";
 
 interface Client {

@@ -1,7 +1,7 @@
 /** A folder that cannot be written to, when the server starts: exit code 2, and nothing is touched. */
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 
-import { encodeClientLog } from "../../src/client-log-format.ts";
+import { encodeClientLog } from "../../src/store/format.ts";
 import { dynip } from "../e2e/dynip.ts";
 import { recordOf } from "./check.ts";
 import { serveOnSmallDisk, whyNoNamespace } from "./namespace.ts";

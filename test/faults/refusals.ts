@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { UserError } from "../../src/errors.ts";
+import { UserError } from "../../src/system/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { isLog, LOG, restart } from "./check.ts";
 import { type Contents, Disk, systemError } from "./disk.ts";

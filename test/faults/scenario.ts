@@ -1,8 +1,8 @@
 /** A client log's life in short: opened, appended to, snapshot, appended to meanwhile, closed. */
 import { join } from "node:path";
 
-import { type ClientLog, openClientLog } from "../../src/client-log.ts";
-import type { Host } from "../../src/registry.ts";
+import { type ClientLog, openClientLog } from "../../src/store/client-log.ts";
+import type { Host } from "../../src/host.ts";
 import { recordedLog, type RecordedLog } from "../recorded-log.ts";
 import { LOG, recordOf, survivors } from "./check.ts";
 import type { Disk } from "./disk.ts";

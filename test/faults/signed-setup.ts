@@ -1,7 +1,7 @@
 /** A folder with a configuration for a signing server of this machine. */
 import { chmod } from "node:fs/promises";
 
-import { encodeKey } from "../../src/protocol.ts";
+import { encodeKey } from "../../src/protocol/message.ts";
 import { newSetup } from "../e2e/dynip.ts";
 
 export const SECRET = new Uint8Array(32).fill(7);

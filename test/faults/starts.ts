@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { encodeClientLog, encodeHost } from "../../src/client-log-format.ts";
+import { encodeClientLog, encodeHost } from "../../src/store/format.ts";
 import { JOURNAL, LOG, OLD_JOURNAL, recordOf } from "./check.ts";
 
 /** Makes it; what was acknowledged by then. */

@@ -1,10 +1,10 @@
 /** Mutated configurations through `parseConfig`. */
 import { parse } from "smol-toml";
 
-import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
-import { EXIT, UserError } from "../../src/errors.ts";
-import { encodeKey } from "../../src/protocol.ts";
-import { configText } from "../../src/setup.ts";
+import { type Config, DEFAULTS, parseConfig } from "../../src/config/config.ts";
+import { EXIT, UserError } from "../../src/system/errors.ts";
+import { encodeKey } from "../../src/protocol/message.ts";
+import { configText } from "../../src/config/template.ts";
 import { must, type TargetKind } from "./target.ts";
 import { TextTarget } from "./text-target.ts";
 

@@ -9,7 +9,7 @@ import {
   encodeReply,
   NO_COOKIE,
   type Ping,
-} from "../../src/protocol.ts";
+} from "../../src/protocol/message.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
 import { isSame } from "./target.ts";

@@ -1,5 +1,5 @@
 /** Mutated datagrams through `decode` and `hasMac`. */
-import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol.ts";
+import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol/message.ts";
 import { Datagrams, endsInMac, keyOf } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";

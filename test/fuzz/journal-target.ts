@@ -7,11 +7,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { decodeClientLog, encodeClientLog, encodeHost } from "../../src/client-log-format.ts";
-import { openClientLog } from "../../src/client-log.ts";
-import { EXIT, UserError } from "../../src/errors.ts";
-import type { Log } from "../../src/log.ts";
-import type { Host, Hosts } from "../../src/registry.ts";
+import { decodeClientLog, encodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { openClientLog } from "../../src/store/client-log.ts";
+import { EXIT, UserError } from "../../src/system/errors.ts";
+import type { Log } from "../../src/system/log.ts";
+import type { Host, Hosts } from "../../src/host.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
 import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";

@@ -4,8 +4,8 @@ import {
   decodeClientLog,
   encodeClientLog,
   encodeHost,
-} from "../../src/client-log-format.ts";
-import type { Hosts } from "../../src/registry.ts";
+} from "../../src/store/format.ts";
+import type { Hosts } from "../../src/host.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
 import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";

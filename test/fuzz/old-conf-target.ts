@@ -1,8 +1,8 @@
 /** Mutated configurations of DynIP 0.1e through `parseOldConf`, and on into a new one. */
-import { type Config, DEFAULTS, parseConfig } from "../../src/config.ts";
-import { EXIT, UserError } from "../../src/errors.ts";
-import { type OldConf, OldConfError, parseOldConf } from "../../src/old-conf.ts";
-import { configText } from "../../src/setup.ts";
+import { type Config, DEFAULTS, parseConfig } from "../../src/config/config.ts";
+import { EXIT, UserError } from "../../src/system/errors.ts";
+import { type OldConf, OldConfError, parseOldConf } from "../../src/config/old-conf.ts";
+import { configText } from "../../src/config/template.ts";
 import { must, type TargetKind } from "./target.ts";
 import { TextTarget } from "./text-target.ts";
 

@@ -1,5 +1,11 @@
 /** Mutated replies through `decodeReply` and `hasMac`, as a client does with them. */
-import { decodeReply, encodeCounter, encodeReply, hasMac, type Reply } from "../../src/protocol.ts";
+import {
+  decodeReply,
+  encodeCounter,
+  encodeReply,
+  hasMac,
+  type Reply,
+} from "../../src/protocol/message.ts";
 import { endsInMac, keyOf, NAMES } from "./datagrams.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";

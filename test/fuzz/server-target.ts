@@ -2,8 +2,8 @@
  * Mutated datagrams through the server's real loop: decode, MAC, registry, client log and reply,
  * without a socket and a disk. Among them an honest client pings, moves and must be served.
  */
-import { isUnicast } from "../../src/address.ts";
-import { Cookies } from "../../src/cookie.ts";
+import { isUnicast } from "../../src/protocol/address.ts";
+import { Cookies } from "../../src/protocol/cookie.ts";
 import {
   decodeCounter,
   decodeReply,
@@ -11,10 +11,11 @@ import {
   encodeCounter,
   NO_COOKIE,
   type Reply,
-} from "../../src/protocol.ts";
-import { type Host, type Hosts, Registry } from "../../src/registry.ts";
-import { listenLoop } from "../../src/server.ts";
-import type { DatagramHandler } from "../../src/udp.ts";
+} from "../../src/protocol/message.ts";
+import type { Host, Hosts } from "../../src/host.ts";
+import { Registry } from "../../src/server/registry.ts";
+import { listenLoop } from "../../src/server/datagrams.ts";
+import type { DatagramHandler } from "../../src/system/udp.ts";
 import { Datagrams, endsInMac, type HonestPing, keyOf, NAMES, SECRET } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { findingOf, must, type Target, type TargetKind } from "./target.ts";

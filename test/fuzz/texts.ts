@@ -1,5 +1,5 @@
 /** Texts to damage, and what is done with each kind alike. */
-import { type Host, type Hosts } from "../../src/registry.ts";
+import type { Host, Hosts } from "../../src/host.ts";
 import type { Random } from "./random.ts";
 
 const utf8 = new TextEncoder();

@@ -2,7 +2,7 @@
  * Draws what `bun run demo` shows as a terminal: an SVG of real text, in whatever monospaced font
  * there is. Pure.
  */
-import { xmlText } from "../../src/quoting.ts";
+import { xmlText } from "../../src/schedule/quoting.ts";
 
 const COLUMNS = 92;
 const FONT_SIZE = 14;

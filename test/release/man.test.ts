@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import { manualPage } from "../../.github/release/man.ts";
 import { dynip } from "../../src/commands/root.ts";
-import { COMMON_ARGS } from "../../src/commands/main.ts";
-import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/errors.ts";
+import { COMMON_ARGS } from "../../src/commands/run.ts";
+import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 const SRC = join(import.meta.dir, "..", "..", "src");

@@ -4,7 +4,7 @@
  * before the clock starts, and the replies checked when it has stopped. Of an echo's replies only
  * the nonce is looked at. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
  */
-import { addressToHex } from "../../../src/address.ts";
+import { addressToHex } from "../../../src/protocol/address.ts";
 import {
   decodeReply,
   deriveKey,
@@ -12,7 +12,7 @@ import {
   encodePing,
   hasMac,
   NO_COOKIE,
-} from "../../../src/protocol.ts";
+} from "../../../src/protocol/message.ts";
 import { hostName, SECRET } from "./hosts.ts";
 
 const WARM_UP = 20_000;

@@ -1,0 +1,255 @@
+/**
+ * The client log's text: a JSON object with one line per host, so that `jq`, `grep` and `diff` all
+ * work on it. Times are UTC, ISO 8601. Pure.
+ *
+ *     {
+ *     "nas": {"ipv4":{"address":"203.0.113.7","since":"2026-11-20T08:00:00.000Z","last_seen":"…"},"counter":"…"},
+ *     "attic-pi": {"ipv4":{…},"ipv6":{…}}
+ *     }
+ *
+ * `counter` is there for signed hosts only. A line without its comma is a line of the journal.
+ *
+ * A log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
+ * its times in this machine's local time.
+ */
+import { canonicalAddress, type Family, familyOf } from "../protocol/address.ts";
+import { decodeCounter, encodeCounter } from "../protocol/message.ts";
+import type { Host, HostStore, Hosts, Sighting } from "../host.ts";
+import { formatTime } from "./time-text.ts";
+
+/** A text that is not a client log; the message says where and why. */
+export class ClientLogFormatError extends Error {}
+
+export interface DecodedClientLog {
+  hosts: Hosts;
+  /** How many of the hosts were recorded by DynIP 0.1e. */
+  carriedOver: number;
+}
+
+/** The log's text, in slices of a few hundred hosts each, so that none takes long to make. */
+export function* encodeClientLog(hosts: HostStore): Generator<string> {
+  let slice = "{";
+  let count = 0;
+  for (const [name, host] of hosts) {
+    slice += `${count === 0 ? "" : ","}\n${encodeHost(name, host)}`;
+    if (++count % HOSTS_PER_SLICE === 0) {
+      yield slice;
+      slice = "";
+    }
+  }
+  yield `${slice}\n}\n`;
+}
+
+/**
+ * The hosts in a log's text.
+ * @throws ClientLogFormatError when any of it cannot be read: half a log is no log
+ */
+export function decodeClientLog(text: string): DecodedClientLog {
+  const hosts: Hosts = new Map();
+  return { hosts, carriedOver: decodeInto(hosts, text) };
+}
+
+/**
+ * Puts the hosts in a log's text into `hosts`.
+ * @returns how many of them DynIP 0.1e recorded
+ * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of them then
+ */
+export function decodeInto(hosts: HostStore, text: string): number {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
+  }
+  if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
+  refuseDuplicates(text, Object.keys(document).length);
+  let carriedOver = 0;
+  for (const [name, value] of Object.entries(document)) {
+    try {
+      if (Array.isArray(value)) carriedOver++;
+      hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
+    } catch (error) {
+      // A store may be unable to hold a name.
+      if (!(error instanceof ClientLogFormatError || error instanceof RangeError)) throw error;
+      const line = lineOf(text, name);
+      throw new ClientLogFormatError(
+        `${line === undefined ? "" : `line ${line}: `}host ${JSON.stringify(name)}: ${error.message}`,
+      );
+    }
+  }
+  return carriedOver;
+}
+
+const HOSTS_PER_SLICE = 256;
+const HOST_KEYS: readonly string[] = ["ipv4", "ipv6", "counter"];
+const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
+
+/** One host as a line of the log, without its comma and newline. */
+export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string {
+  // JSON.stringify would take twice as long over what needs no quoting.
+  const members: string[] = [];
+  if (ipv4) members.push(`"ipv4":${encodeSighting(ipv4)}`);
+  if (ipv6) members.push(`"ipv6":${encodeSighting(ipv6)}`);
+  if (counter !== undefined) members.push(`"counter":"${encodeCounter(counter)}"`);
+  return `${JSON.stringify(name)}: {${members.join(",")}}`;
+}
+
+function decodeHost(value: unknown): Host {
+  const { ipv4, ipv6, counter } = checkKeys(value, HOST_KEYS);
+  if (ipv4 === undefined && ipv6 === undefined) throw new ClientLogFormatError("it has no address");
+  return {
+    ...(ipv4 === undefined ? {} : { ipv4: decodeSighting(ipv4, "ipv4") }),
+    ...(ipv6 === undefined ? {} : { ipv6: decodeSighting(ipv6, "ipv6") }),
+    ...(counter === undefined ? {} : { counter: decodeStoredCounter(counter) }),
+  };
+}
+
+function encodeSighting({ address, since, lastSeen }: Sighting): string {
+  return `{"address":"${address}","since":"${formatTime(since)}","last_seen":"${formatTime(lastSeen)}"}`;
+}
+
+function decodeSighting(value: unknown, family: Family): Sighting {
+  const { address, since, last_seen } = checkKeys(value, SIGHTING_KEYS, `${family} `);
+  return {
+    address: decodeAddress(address, family),
+    since: decodeTime(since, "since", family),
+    lastSeen: decodeTime(last_seen, "last_seen", family),
+  };
+}
+
+/** `[address, time]`, as DynIP 0.1e's server writes it; that server speaks IPv4 alone. */
+function decodeOldHost(value: readonly unknown[]): Host {
+  const [address, time] = value;
+  const parts = typeof time === "string" ? OLD_TIME.exec(time) : null;
+  if (value.length !== 2 || !parts) {
+    throw new ClientLogFormatError("it is not the address and time that DynIP 0.1e records");
+  }
+  // As if it were UTC, to see whether there is such a date; then without a zone, for local time.
+  const [, date, clock, fraction = ""] = parts;
+  decodeTime(`${date}T${clock}Z`, "the time");
+  const seen = Date.parse(`${date}T${clock}.${fraction.padEnd(3, "0").slice(0, 3)}`);
+  // A local time at the very ends of the calendar may be none that can be written as UTC.
+  decodeTime(new Date(seen).toISOString(), "the time");
+  return { ipv4: { address: decodeAddress(address, "ipv4"), since: seen, lastSeen: seen } };
+}
+
+/** Python's `datetime.isoformat(" ")`: no fraction when the microseconds are 0. */
+const OLD_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d+))?$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+
+function decodeAddress(value: unknown, family: Family): string {
+  const address = typeof value === "string" ? canonicalAddress(value) : undefined;
+  if (address === undefined || familyOf(address) !== family) {
+    const wanted = family === "ipv4" ? "an IPv4 address" : "an IPv6 address";
+    throw new ClientLogFormatError(`its address is ${show(value)}, must be ${wanted}`);
+  }
+  return address;
+}
+
+function decodeTime(value: unknown, key: string, family?: Family): number {
+  const time = typeof value === "string" ? parseTime(value) : undefined;
+  if (time === undefined) {
+    throw new ClientLogFormatError(
+      `${family ? `${family}.` : ""}${key} is ${show(value)}, must be a time like 2026-11-22T13:01:02.123Z`,
+    );
+  }
+  return time;
+}
+
+function parseTime(text: string): number | undefined {
+  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
+  const seconds = text.slice(0, "2026-11-22T13:01:02".length);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(seconds) ? time : undefined;
+}
+
+/** A value of the log as a message shows it: what it holds may be as deep as its writer liked. */
+function show(value: unknown): string {
+  if (value === undefined) return "missing";
+  return typeof value === "object" && value !== null
+    ? Array.isArray(value)
+      ? "a list"
+      : "an object"
+    : JSON.stringify(value);
+}
+
+function decodeStoredCounter(value: unknown): number {
+  const isCounter = typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
+  const counter = isCounter ? decodeCounter(value) : Number.NaN;
+  if (!Number.isSafeInteger(counter)) {
+    throw new ClientLogFormatError(
+      `its counter is ${show(value)}, must be 16 hexadecimal digits of at most 2^53 - 1`,
+    );
+  }
+  return counter;
+}
+
+/** `value` as an object with no keys but these: one this version does not know would be lost. */
+function checkKeys(
+  value: unknown,
+  keys: readonly string[],
+  what = "",
+): Readonly<Record<string, unknown>> {
+  if (!isObject(value)) throw new ClientLogFormatError(`its ${what}record is not an object`);
+  for (const key in value) {
+    if (keys.includes(key)) continue;
+    throw new ClientLogFormatError(`its ${what}record has an unknown key ${JSON.stringify(key)}`);
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Where a text stops being a log. JSON.parse gives no position; with a host a line, the first line
+ * that is no member of an object, or lacks its comma, is the one.
+ */
+function describeSyntaxError(text: string, { message }: SyntaxError): string {
+  if (text.trim() === "") return "it is empty";
+  if (text.startsWith("\ufeff")) return "it begins with a byte order mark";
+  const lines = text.trimEnd().split("\n");
+  if (lines[0]!.trim() !== "{") return `it is not JSON (${message})`;
+  const end = lines.findIndex((line) => line.trim() === "}");
+  const members = lines.slice(1, end === -1 ? undefined : end);
+  for (const [index, line] of members.entries()) {
+    const number = index + 2;
+    try {
+      JSON.parse(`{${line.replace(/,\s*$/, "")}}`);
+    } catch (error) {
+      return `line ${number} is not JSON (${(error as SyntaxError).message})`;
+    }
+    const hasComma = /,\s*$/.test(line);
+    const isLast = index === members.length - 1;
+    if (hasComma && isLast && end !== -1) return `line ${number}: a comma behind the last host`;
+    if (!hasComma && !isLast) return `line ${number}: the comma at the end is missing`;
+  }
+  if (end === -1) return `line ${lines.length}: the end is missing`;
+  return `line ${end + 2}: there is something behind the end`;
+}
+
+/**
+ * Refuses a log that a name stands in twice, which JSON.parse takes for one: the other record would
+ * be lost. Seen only where each host has its line, as in every log that dynip writes.
+ */
+function refuseDuplicates(text: string, count: number): void {
+  let lines = 0;
+  for (let at = text.indexOf('\n"'); at !== -1; at = text.indexOf('\n"', at + 1)) lines++;
+  if (lines <= count) return;
+  const seen = new Set<string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    const name = /^"(?:[^"\\]|\\.)*"(?=:)/.exec(line)?.[0];
+    if (name === undefined) continue;
+    if (seen.has(name)) {
+      throw new ClientLogFormatError(`line ${index + 1}: host ${name} is there a second time`);
+    }
+    seen.add(name);
+  }
+}
+
+/** The line on which a host's record begins, counted from 1. */
+function lineOf(text: string, name: string): number | undefined {
+  const index = text.split("\n").findIndex((line) => line.startsWith(`${JSON.stringify(name)}:`));
+  return index === -1 ? undefined : index + 1;
+}

@@ -1,0 +1,136 @@
+/**
+ * Group commit: changes on their way to the journal, one sync for all that waited, a host that changed
+ * ten times meanwhile being one line. What somebody waits for is committed at once; what nobody waits
+ * for, as nobody does for a plain ping, is gathered for a tenth of a second under load.
+ */
+import { encodeHost } from "./format.ts";
+import type { HostTable } from "./host-table.ts";
+import type { Host } from "../host.ts";
+
+/** Told whether a change is durable. */
+export type Done = (isDurable: boolean) => void;
+
+export interface GroupCommitParts {
+  /** The hosts as they are known. */
+  hosts: HostTable;
+  /** Appends whole lines to the journal, durably; resolves to whether that has worked. */
+  write: (lines: IteratorObject<string>) => Promise<boolean>;
+  /** Called after each commit; `isNews` when it said more than that hosts are where they were. */
+  committed: (isNews: boolean) => void;
+  /** A monotonic clock, in milliseconds. */
+  now: () => number;
+  /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
+  gather: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+/** Commits changes in batches. */
+export class GroupCommit {
+  readonly #parts: GroupCommitParts;
+  #pending = new Map<string, Pending>();
+  #hasNews = false;
+  /** Somebody waits for what is pending, or will. */
+  #isAwaited = false;
+  /** Aborted to end the gathering of more. */
+  #gathering = new AbortController();
+  #lastCommit = Number.NEGATIVE_INFINITY;
+  /** That commit had many changes that nobody waited for. */
+  #isLoaded = false;
+  #committing: Promise<void> | undefined;
+
+  constructor(parts: GroupCommitParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Has a change committed soon. Returns at once.
+   * @param host the record; without `done` it is in `hosts` already
+   */
+  append(name: string, host: Host, done: Done | undefined, isNews: boolean): void {
+    if (done) this.#await(name, host, done);
+    else this.#parts.hosts.mark(name);
+    this.#hasNews ||= isNews;
+    this.#committing ??= this.#commitWhilePending();
+  }
+
+  /** Resolves when all that was appended is durable, or has failed. */
+  async settled(): Promise<void> {
+    this.#hurry();
+    await this.#committing;
+  }
+
+  #await(name: string, host: Host, done: Done): void {
+    const pending = this.#pending.get(name);
+    if (pending) {
+      pending.host = host;
+      pending.done.push(done);
+      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
+      if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
+    } else {
+      this.#pending.set(name, { host, done: [done] });
+    }
+    this.#hurry();
+  }
+
+  /** Somebody waits: what is pending is committed without gathering more. */
+  #hurry(): void {
+    if (this.#isAwaited) return;
+    this.#isAwaited = true;
+    this.#gathering.abort();
+  }
+
+  async #commitWhilePending(): Promise<void> {
+    const { hosts, write, committed, now, gather } = this.#parts;
+    await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
+    while (this.#pending.size > 0 || hosts.markedSize > 0) {
+      const wait = this.#lastCommit + GATHER_MS - now();
+      if (wait > 0 && this.#isLoaded && !this.#isAwaited) {
+        await gather(wait, this.#gathering.signal).catch(() => {});
+      }
+      const batch = this.#pending;
+      const isNews = this.#hasNews;
+      this.#pending = new Map();
+      this.#hasNews = false;
+      this.#isAwaited = false;
+      this.#gathering = new AbortController();
+      this.#isLoaded = hosts.markedSize >= MANY;
+      const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
+      for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
+      this.#lastCommit = now();
+      committed(isNews);
+    }
+    this.#committing = undefined;
+  }
+}
+
+/** A change that somebody waits for. */
+interface Pending {
+  host: Host;
+  done: Done[];
+}
+
+/** How many pings of one host wait for one sync. */
+const MAX_WAITING = 16;
+
+/** At least so long between two commits that nobody waits for, once one of them had so many changes. */
+const GATHER_MS = 100;
+const MANY = 64;
+
+/** Some 60 kB of the journal, made in less than a millisecond. */
+const LINES_PER_PART = 512;
+
+/** The journal's lines of a batch, in parts none of which takes long to make. */
+function* encodeLines(
+  marked: Iterable<[string, Host]>,
+  batch: ReadonlyMap<string, Pending>,
+): Generator<string> {
+  let part = "";
+  let count = 0;
+  for (const [name, host] of marked) {
+    part += `${encodeHost(name, host)}\n`;
+    if (++count % LINES_PER_PART !== 0) continue;
+    yield part;
+    part = "";
+  }
+  for (const [name, { host }] of batch) part += `${encodeHost(name, host)}\n`;
+  if (part !== "") yield part;
+}

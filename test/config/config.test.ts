@@ -1,0 +1,342 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdir, realpath, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import { clientLogPath, loadConfig } from "../../src/config/find.ts";
+import { DEFAULTS, parseConfig } from "../../src/config/config.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+const parse = (text: string) => parseConfig(text, "x.toml");
+
+/** The error that a text gets: `message / hint`. */
+function problem(text: string): string {
+  try {
+    parse(text);
+  } catch (error) {
+    const { exitCode, message, hint } = error as {
+      exitCode: number;
+      message: string;
+      hint?: string;
+    };
+    expect(exitCode).toBe(3);
+    expect(message).toStartWith('Cannot read config "x.toml": ');
+    const rest = message.slice('Cannot read config "x.toml": '.length);
+    return hint === undefined ? rest : `${rest} / ${hint}`;
+  }
+  throw new Error(`taken for a configuration: ${text}`);
+}
+
+test("an empty file is DynIP 0.1e's defaults", () => {
+  expect(parse("")).toEqual({
+    secret: undefined,
+    server: {
+      server_ip: "*",
+      server_port: 28630,
+      client_log_path: "dynip.json",
+      max_clients: 10_000,
+      allow_plain: false,
+      generations: new Map(),
+    },
+    client: {
+      server_hostname: [],
+      server_port: 28630,
+      client_name: undefined,
+      family: "any",
+      key: undefined,
+    },
+  });
+});
+
+const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+const KEY_BYTES = Uint8Array.from({ length: 32 }, (_, index) => index);
+
+test("what the file says holds, for its section alone", () => {
+  const { secret, server, client } = parse(`
+    secret = "${KEY}"
+    [server]
+    server_ip = "192.0.2.1"
+    server_port = 1
+    client_log_path = "/var/lib/dynip/dynip.json"
+    max_clients = 1
+    allow_plain = true
+    [server.generations]
+    laptop = 2
+    "attic-pi.local" = 3
+    [client]
+    server_hostname = ["vps.example.com", "192.0.2.9"]
+    server_port = 65535
+    client_name = "büro"
+    family = "both"
+    key = "${KEY}"
+  `);
+  expect(Uint8Array.from(secret!)).toEqual(KEY_BYTES);
+  expect(server).toEqual({
+    server_ip: "192.0.2.1",
+    server_port: 1,
+    client_log_path: "/var/lib/dynip/dynip.json",
+    max_clients: 1,
+    allow_plain: true,
+    generations: new Map([
+      ["laptop", 2],
+      ["attic-pi.local", 3],
+    ]),
+  });
+  expect(client).toMatchObject({
+    server_hostname: ["vps.example.com", "192.0.2.9"],
+    server_port: 65535,
+    client_name: "büro",
+    family: "both",
+  });
+  expect(Uint8Array.from(client.key!)).toEqual(KEY_BYTES);
+});
+
+test("a secret that is malformed is never quoted", () => {
+  const secret = "hunter2hunter2hunter2hunter2";
+  const must = "must be 32 bytes in base64url (43 characters), as dynip init makes them";
+  expect(problem(`secret = "${secret}"`)).toBe(`secret is malformed, ${must}`);
+  expect(problem("secret = 5")).toBe(`secret is malformed, ${must}`);
+  expect(problem(`[client]\nkey = "${secret}"`)).toBe(`key in [client] is malformed, ${must}`);
+  for (const mistake of [`secret = "${secret}`, `secret = ${secret}`, `secret = "${secret}" "x"`]) {
+    expect(problem(mistake)).not.toContain("hunter2");
+  }
+});
+
+test("one configuration does not change the next", () => {
+  parse("[server]\nserver_port = 1");
+  expect(parse("").server.server_port).toBe(28630);
+  expect(DEFAULTS.server.server_port).toBe(28630);
+});
+
+test("an empty server_hostname is a missing one", () => {
+  expect(parse('[client]\nserver_hostname = ""').client.server_hostname).toEqual([]);
+  expect(parse('[client]\nserver_hostname = [""]').client.server_hostname).toEqual([]);
+});
+
+describe("each mistake is named", () => {
+  const port = "must be a whole number from 1 to 65535";
+  const name =
+    "must be 1 to 256 bytes of letters, digits, punctuation and symbols, without spaces, not beginning with dynip/";
+  test.each([
+    ["[server]\nserver_port = 70000", `server_port in [server] is 70000, ${port}`],
+    ["[server]\nserver_port = 0", `server_port in [server] is 0, ${port}`],
+    ["[server]\nserver_port = -1", `server_port in [server] is -1, ${port}`],
+    ["[server]\nserver_port = 28630.5", `server_port in [server] is 28630.5, ${port}`],
+    ["[server]\nserver_port = nan", `server_port in [server] is NaN, ${port}`],
+    ['[server]\nserver_port = "28630"', `server_port in [server] is "28630", ${port}`],
+    ["[server]\nserver_port = [1]", `server_port in [server] is [1], ${port}`],
+    ["[server.server_port]", `server_port in [server] is a section, ${port}`],
+    ["[server]\nserver_port = 2026-11-22", `server_port in [server] is 2026-11-22, ${port}`],
+    ["[client]\nserver_port = 70000", `server_port in [client] is 70000, ${port}`],
+    [
+      '[server]\nserver_ip = "vps.example.com"',
+      'server_ip in [server] is "vps.example.com", must be an IP address, or "*" for every interface',
+    ],
+    [
+      '[server]\nclient_log_path = ""',
+      'client_log_path in [server] is "", must be the path of a file',
+    ],
+    [
+      "[server]\nmax_clients = 0",
+      "max_clients in [server] is 0, must be a whole number, 1 or more",
+    ],
+    ...["1", '"*"', '"1"', '"a b"', '"vps:28630"', '"http://vps/"', '"[::1]"'].map((host) => [
+      `[client]\nserver_hostname = ${host}`,
+      `server_hostname in [client] is ${host}, must be a host name or an IP address, without a port, or a list of such`,
+    ]),
+    [
+      '[server]\nclient_log_path = "a/"',
+      'client_log_path in [server] is "a/", must be the path of a file',
+    ],
+    ['[client]\nclient_name = "my nas"', `client_name in [client] is "my nas", ${name}`],
+    ['[client]\nclient_name = ""', `client_name in [client] is "", ${name}`],
+    ['[client]\nclient_name = "dynip/1"', `client_name in [client] is "dynip/1", ${name}`],
+    [
+      '[client]\nfamily = "ipv5"',
+      'family in [client] is "ipv5", must be "any", "ipv4", "ipv6", "both"',
+    ],
+    [
+      "[server]\nserver_prot = 1",
+      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, max_clients, allow_plain, generations',
+    ],
+    [
+      "[client]\ntoString = 1",
+      'unknown key "toString" in [client] / the keys of [client] are server_hostname, server_port, client_name, family, key',
+    ],
+    [
+      "server_port = 1",
+      'unknown key "server_port" / every key but secret belongs under [server] or [client]',
+    ],
+    [
+      "[sever]\nserver_port = 1",
+      "unknown section [sever] / the sections are [server] and [client]",
+    ],
+    ["[constructor]", "unknown section [constructor] / the sections are [server] and [client]"],
+    [
+      '[client]\nserver_hostname = ["vps", 1]',
+      "server_hostname in [client] is 1, must be a host name or an IP address, without a port, or a list of such",
+    ],
+    ["[server]\nallow_plain = 1", "allow_plain in [server] is 1, must be true or false"],
+    [
+      "[server]\ngenerations = 1",
+      "generations in [server] is 1, must be a section, [server.generations]",
+    ],
+    [
+      "[server.generations]\nlaptop = 0",
+      'generations in [server] is 0 for "laptop", must be whole numbers, 1 or more',
+    ],
+    [
+      "[server.generations]\nLaptop = 2",
+      'generations in [server] is for "Laptop", must be names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+    ],
+    ["server = 1", '"server" must be a section, [server]'],
+    ["[[server]]", '"server" must be a section, [server]'],
+  ] as [string, string][])("%j", (text, message) => {
+    expect(problem(text)).toBe(message);
+  });
+
+  test.each([
+    "vps.example.com",
+    "localhost",
+    "my_nas.local",
+    "büro.local",
+    "192.0.2.1",
+    "fe80::1%eth0",
+  ])("but %p is a server_hostname", (host) => {
+    const { client } = parse(`[client]\nserver_hostname = "${host}"`);
+    expect(client.server_hostname).toEqual([host]);
+  });
+
+  test("a mistake in TOML has its line and column, and quotes nothing of the file", () => {
+    const message = problem('[server]\nserver_port = 1\nclient_log_path = "a\nb"');
+    expect(message).toMatch(/^line 3, column \d+: \S/);
+    expect(message).not.toContain("client_log_path");
+    expect(problem("[server]\nserver_port = 1\nserver_port = 2")).toMatch(
+      /^line 3, column \d+: \S/,
+    );
+  });
+
+  test("a DynIP 0.1e configuration gets the way to move", () => {
+    expect(problem("# comment\n\n[DynIP:Server]\nserver_ip = *\n")).toBe(
+      "it is a DynIP 0.1e configuration (INI), and dynip reads TOML / " +
+        'dynip init --from "x.toml" dynip.toml writes its settings as TOML',
+    );
+    expect(problem("[DynIP:Client]")).toContain("DynIP 0.1e");
+  });
+});
+
+describe("the configuration is found", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let cwd: string;
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    cwd = process.cwd();
+    process.chdir(folder.path);
+  });
+  afterEach(async () => {
+    process.chdir(cwd);
+    await folder[Symbol.asyncDispose]();
+  });
+  const port = (number: number) => `[server]\nserver_port = ${number}\n`;
+  const load = async (given?: string, env: Record<string, string> = {}) => {
+    const { path, config } = await loadConfig(given, { env, platform: "linux" });
+    return [path, config.server.server_port];
+  };
+
+  test("where the command line says, whatever else there is", async () => {
+    await writeFile("dynip.toml", port(1));
+    await writeFile("env.toml", port(2));
+    await writeFile("given.toml", port(3));
+    expect(await load("given.toml", { DYNIP_CONFIG: "env.toml" })).toEqual([
+      resolve("given.toml"),
+      3,
+    ]);
+  });
+
+  test("else where DYNIP_CONFIG says", async () => {
+    await writeFile("dynip.toml", port(1));
+    await writeFile("env.toml", port(2));
+    expect(await load(undefined, { DYNIP_CONFIG: "env.toml" })).toEqual([resolve("env.toml"), 2]);
+  });
+
+  test("else in the current folder", async () => {
+    await writeFile("dynip.toml", port(1));
+    expect(await load(undefined, { DYNIP_CONFIG: "" })).toEqual([resolve("dynip.toml"), 1]);
+  });
+
+  test("else in the system's place: on Windows, %ProgramData%\\dynip", async () => {
+    await mkdir("data/dynip", { recursive: true });
+    await writeFile("data/dynip/dynip.toml", port(4));
+    const surroundings = { env: { ProgramData: "data" }, platform: "win32" as const };
+    const { path, config } = await loadConfig(undefined, surroundings);
+    expect([path, config.server.server_port]).toEqual([resolve("data/dynip/dynip.toml"), 4]);
+  });
+
+  test("or it is not found: exit code 3, and how to make one", async () => {
+    await expect(load()).rejects.toMatchObject({
+      exitCode: 3,
+      message:
+        "Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no " +
+        '"dynip.toml" or "/etc/dynip/dynip.toml"',
+      hint: "dynip init writes one to start from",
+    });
+  });
+
+  test("a named file that is not there is an error, though others are", async () => {
+    await writeFile("dynip.toml", port(1));
+    await expect(load("gone.toml")).rejects.toMatchObject({
+      exitCode: 3,
+      message: 'Cannot read config "gone.toml": there is no such file',
+      hint: 'dynip init "gone.toml" writes one to start from',
+    });
+    await expect(load(undefined, { DYNIP_CONFIG: "gone.toml" })).rejects.toMatchObject({
+      exitCode: 3,
+      message: 'Cannot read config "gone.toml": there is no such file, which DYNIP_CONFIG names',
+    });
+  });
+
+  test("a folder in its place, and bytes that are not UTF-8, are errors", async () => {
+    await expect(load(".")).rejects.toMatchObject({
+      exitCode: 3,
+      message: 'Cannot read config ".": it is a folder',
+    });
+    for (const text of ["\ufeff[server]\n", "[server]\n"]) {
+      await writeFile("utf16.toml", Buffer.from(text, "utf16le"));
+      await expect(load("utf16.toml")).rejects.toMatchObject({
+        exitCode: 3,
+        message: 'Cannot read config "utf16.toml": it is not UTF-8 text',
+      });
+    }
+  });
+
+  test("a byte order mark, as Windows editors write one, does no harm", async () => {
+    await writeFile("bom.toml", `\ufeff${port(5)}`);
+    expect(await load("bom.toml")).toEqual([resolve("bom.toml"), 5]);
+  });
+
+  test("a relative client_log_path starts at the configuration's folder", async () => {
+    await mkdir("etc");
+    await writeFile("etc/dynip.toml", '[server]\nclient_log_path = "log/dynip.json"\n');
+    const loaded = await loadConfig("etc/dynip.toml", { env: {}, platform: "linux" });
+    expect(clientLogPath(loaded)).toBe(join(await realpath("etc"), "log", "dynip.json"));
+    await writeFile(
+      "etc/dynip.toml",
+      `[server]\nclient_log_path = "${resolve("x.json").replaceAll("\\", "/")}"\n`,
+    );
+    expect(clientLogPath(await loadConfig("etc/dynip.toml"))).toBe(resolve("x.json"));
+  });
+
+  test("of a credential of systemd's, whose folder is read-only, in the state directory", async () => {
+    await mkdir("run/credentials", { recursive: true });
+    await writeFile("run/credentials/dynip.toml", "");
+    await writeFile("dynip.toml", "");
+    const env = {
+      CREDENTIALS_DIRECTORY: resolve("run/credentials"),
+      STATE_DIRECTORY: resolve("lib"),
+    };
+    const credential = await loadConfig("run/credentials/dynip.toml");
+    expect(clientLogPath(credential, { env })).toBe(resolve("lib/dynip.json"));
+    expect(clientLogPath(credential, { env: {} })).toBe(resolve("run/credentials/dynip.json"));
+    // Any other configuration's folder stays where its log is, in such a service, too.
+    expect(clientLogPath(await loadConfig("dynip.toml"), { env })).toBe(resolve("dynip.json"));
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+
+import { OldConfError, parseOldConf } from "../../src/config/old-conf.ts";
+
+test("a file as dynip-init 0.1e made it, with values of its own", () => {
+  const text = `
+########################
+# Server Configuration #
+########################
+
+[DynIP:Server]
+
+# server_ip
+# Default:
+# server_ip = *
+server_ip = 192.0.2.1
+server_port = 28631
+client_log_path = /var/lib/my dynip/dynip.json
+
+[DynIP:Client]
+server_hostname = vps.example.com
+server_port = 28632
+`;
+  const settings = {
+    server: {
+      server_ip: "192.0.2.1",
+      server_port: 28631,
+      client_log_path: "/var/lib/my dynip/dynip.json",
+    },
+    client: { server_hostname: "vps.example.com", server_port: 28632 },
+  };
+  expect(parseOldConf(text)).toEqual(settings);
+  expect(parseOldConf(text.replaceAll("\n", "\r\n"))).toEqual(settings);
+});
+
+test("what ConfigParser takes, too: colons, other cases, comments, empty values, one section", () => {
+  expect(
+    parseOldConf("; comment\n[DynIP:Client]\nServer_Hostname: localhost ; home\nSERVER_PORT=1\n"),
+  ).toEqual({ server: {}, client: { server_hostname: "localhost", server_port: 1 } });
+  expect(parseOldConf("[DynIP:Client]\nserver_hostname =\n").client).toEqual({
+    server_hostname: "",
+  });
+});
+
+describe("a line that is none of DynIP 0.1e is named", () => {
+  test.each([
+    ["[server]\n", "line 1: unknown section [server]"],
+    ["[constructor]\n", "line 1: unknown section [constructor]"],
+    ["server_port = 1\n", "line 1: not a setting of DynIP 0.1e"],
+    ["[DynIP:Server]\n\nserver_prot = 1\n", "line 3: not a setting of DynIP 0.1e"],
+    ["[DynIP:Server]\nserver_hostname = a\n", "line 2: not a setting of DynIP 0.1e"],
+    ["[DynIP:Server]\nserver_ip\n", "line 2: not a setting of DynIP 0.1e"],
+    ['{"json": true}', "line 1: not a setting of DynIP 0.1e"],
+  ])("%j", (text, message) => {
+    expect(() => parseOldConf(text)).toThrow(new OldConfError(message));
+  });
+});

@@ -1,0 +1,21 @@
+import { expect, test } from "bun:test";
+
+import { keyring } from "../../src/protocol/keyring.ts";
+import { deriveKey } from "../../src/protocol/message.ts";
+
+const SECRET = new Uint8Array(32).fill(1);
+
+test("each name has its key, of its generation, the first time and every other", () => {
+  const keyOf = keyring(SECRET, new Map([["laptop", 2]]));
+  for (let round = 0; round < 2; round++) {
+    expect(keyOf("nas")).toEqual(deriveKey(SECRET, "nas", 1));
+    expect(keyOf("laptop")).toEqual(deriveKey(SECRET, "laptop", 2));
+  }
+});
+
+test("a great many names that are made up change nothing for the others", () => {
+  const keyOf = keyring(SECRET, new Map());
+  const nas = keyOf("nas");
+  for (let i = 0; i < 20_000; i++) keyOf(`made-up-${i}`);
+  expect(keyOf("nas")).toEqual(nas);
+});

@@ -1,0 +1,288 @@
+import { describe, expect, test } from "bun:test";
+
+import { addressFromHex, addressToHex } from "../../src/protocol/address.ts";
+import {
+  cutUtf8,
+  decode,
+  decodeCounter,
+  decodeKey,
+  decodeReply,
+  DEFAULT_PORT,
+  deriveKey,
+  encodeCounter,
+  encodeKey,
+  encodePing,
+  encodePlain,
+  encodeReply,
+  hasMac,
+  isPlainName,
+  isSignedName,
+  MAX_NAME_BYTES,
+  type Reply,
+} from "../../src/protocol/message.ts";
+import vectors from "../vectors.json";
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test("the port and the longest name are DynIP 0.1e's", () => {
+  expect(DEFAULT_PORT).toBe(28630);
+  expect(MAX_NAME_BYTES).toBe(256);
+});
+
+describe("a plain ping is the name's bytes and nothing more", () => {
+  const names = [
+    "nas",
+    "NAS",
+    "attic-pi.local",
+    "büro",
+    "家",
+    "a".repeat(256),
+    "é".repeat(128),
+    "🏠".repeat(64),
+    "__proto__",
+    "constructor",
+    "toString",
+    "10",
+    "1e3",
+    '"]}',
+    "<img/onerror=x>",
+    "../../etc/x",
+    "=cmd()",
+    "dynip",
+    "Dynip/1",
+  ];
+  test.each(names)("%p", (name) => {
+    const datagram = encodePlain(name);
+    expect(Buffer.from(datagram).toString("hex")).toBe(Buffer.from(name).toString("hex"));
+    expect(decode(datagram)).toEqual({ type: "plain", name });
+  });
+});
+
+describe("a name over 256 bytes is cut at a character boundary", () => {
+  test.each([
+    ["257 bytes", "a".repeat(257), "a".repeat(256)],
+    ["the largest datagram", "a".repeat(65_507), "a".repeat(256)],
+    ["a two-byte character across byte 256", "a".repeat(255) + "é", "a".repeat(255)],
+    ["a two-byte character that ends at byte 256", "a".repeat(254) + "éé", "a".repeat(254) + "é"],
+    ["a three-byte character with one byte inside", "a".repeat(255) + "家", "a".repeat(255)],
+    ["a four-byte character with three bytes inside", "a".repeat(253) + "🏠", "a".repeat(253)],
+  ])("%s", (_what, sent, name) => {
+    expect(decode(utf8(sent))).toEqual({ type: "plain", name });
+  });
+
+  test("bytes after the cut are not looked at", () => {
+    const datagram = Buffer.concat([Buffer.from("a".repeat(256)), Buffer.from([0xff, 0x00])]);
+    expect(decode(datagram)).toEqual({ type: "plain", name: "a".repeat(256) });
+  });
+});
+
+describe("what is not a name is dropped, with a reason", () => {
+  test.each([
+    ["no byte at all", Buffer.alloc(0), "empty"],
+    ["one NUL byte", Buffer.from([0]), "not a name"],
+    ["ff fe, which killed DynIP 0.1e", Buffer.from([0xff, 0xfe]), "not UTF-8"],
+    [
+      "a STUN Binding request (RFC 8489)",
+      Buffer.from("000100002112a442000102030405060708090a0b", "hex"),
+      "not UTF-8",
+    ],
+    ["an overlong encoding of /", Buffer.from([0xc0, 0xaf]), "not UTF-8"],
+    ["a surrogate", Buffer.from([0xed, 0xa0, 0x80]), "not UTF-8"],
+    ["300 continuation bytes", Buffer.alloc(300, 0x80), "not UTF-8"],
+    ["a character cut off at the end", Buffer.from([0x61, 0xc3]), "not UTF-8"],
+    ["a space", utf8("a b"), "not a name"],
+    ["a no-break space", utf8("a\u00a0b"), "not a name"],
+    ["ESC", utf8("\x1b[31mred"), "not a name"],
+    ["a C1 control", utf8("a\u009b31m"), "not a name"],
+    ["CR", utf8("a\rb"), "not a name"],
+    ["LF", utf8("nas\n"), "not a name"],
+    ["TAB", utf8("a\tb"), "not a name"],
+    ["DEL", utf8("a\x7f"), "not a name"],
+    ["U+202E, which turns text around", utf8("a\u202eb"), "not a name"],
+    ["U+2028", utf8("a\u2028b"), "not a name"],
+    ["a byte order mark", utf8("\ufeffnas"), "not a name"],
+    ["a private use character", utf8("a\ue000"), "not a name"],
+    ["a character nobody has assigned", utf8("a\u0378"), "not a name"],
+    ["the signed prefix alone", utf8("dynip/"), "malformed"],
+    ["the beginning of a signed ping", utf8("dynip/1 P 000640f8d1c2b3a4"), "malformed"],
+    ["another version", utf8("dynip/2"), "malformed"],
+    [
+      "the signed prefix and bytes that are not UTF-8",
+      Buffer.from("dynip/\xff", "latin1"),
+      "malformed",
+    ],
+  ] as const)("%s", (_what, datagram, reason) => {
+    expect(decode(datagram)).toEqual({ type: "dropped", reason });
+  });
+});
+
+test("no datagram of up to two bytes makes decode throw, and what it takes encodes back", () => {
+  let plain = 0;
+  for (let first = 0; first < 256; first++) {
+    for (let second = -1; second < 256; second++) {
+      const datagram = Buffer.from(second < 0 ? [first] : [first, second]);
+      const message = decode(datagram);
+      if (message.type !== "plain") continue;
+      plain++;
+      expect(Buffer.from(encodePlain(message.name)).equals(datagram)).toBe(true);
+    }
+  }
+  // 94 printable ASCII characters, their pairs, and the two-byte characters that may stand in names.
+  expect(plain).toBeGreaterThan(94 + 94 * 94);
+});
+
+test.each(["", "a b", "a\n", "dynip/1", "a".repeat(257), "\ud800"])(
+  "%p is no name, and is not sent",
+  (name) => {
+    expect(isPlainName(name)).toBe(false);
+    expect(() => encodePlain(name)).toThrow(RangeError);
+  },
+);
+
+test("cutUtf8 leaves short text alone and never looks behind four bytes", () => {
+  const short = utf8("é");
+  expect(cutUtf8(short, 2)).toBe(short);
+  expect(cutUtf8(Buffer.alloc(300, 0x80), 100)).toHaveLength(97);
+});
+
+const SECRET = Buffer.from(vectors.secret, "hex");
+const NAS = deriveKey(SECRET, "nas", 1);
+const GOOD = Buffer.from(vectors.pings[0]!.datagram);
+
+describe("the test vectors, made by another implementation", () => {
+  test.each(vectors.keys)("the key of $name, generation $generation", (vector) => {
+    const key = deriveKey(SECRET, vector.name, vector.generation);
+    expect(Buffer.from(key).toString("hex")).toBe(vector.key);
+  });
+
+  test.each(vectors.pings)("ping: $why", ({ name, counter, nonce, cookie, datagram }) => {
+    const key = deriveKey(SECRET, name, 1);
+    const ping = { name, counter, nonce, cookie };
+    expect(Buffer.from(encodePing(ping, key)).toString()).toBe(datagram);
+    expect(decode(Buffer.from(datagram))).toEqual({ type: "signed", ping });
+    expect(hasMac(Buffer.from(datagram), key)).toBe(true);
+  });
+
+  test.each(vectors.replies)(
+    "reply: $why",
+    ({ type, counter, nonce, cookie, address, datagram }) => {
+      const value = cookie ?? addressToHex(address!);
+      const reply = { type: type as Reply["type"], counter, nonce, value };
+      expect(Buffer.from(encodeReply(reply, NAS)).toString()).toBe(datagram);
+      expect(decodeReply(Buffer.from(datagram))).toEqual(reply);
+      expect(hasMac(Buffer.from(datagram), NAS)).toBe(true);
+      if (address) expect(addressFromHex(value)).toBe(address);
+    },
+  );
+
+  test.each(vectors.rejected)("rejected: $why", ({ datagram }) => {
+    const bytes = Buffer.from(datagram);
+    const message = decode(bytes);
+    expect(message.type).not.toBe("plain");
+    const isGood =
+      message.type === "signed" && hasMac(bytes, deriveKey(SECRET, message.ping.name, 1));
+    expect(isGood).toBe(false);
+  });
+});
+
+describe("of a good ping", () => {
+  test("no part is a ping, nor is it with one byte more", () => {
+    for (let length = 0; length < GOOD.length; length++) {
+      const message = decode(GOOD.subarray(0, length));
+      // A cut name and MAC still have the form of a ping when cut at no byte of them; the MAC tells.
+      expect(message.type === "signed" && hasMac(GOOD.subarray(0, length), NAS)).toBe(false);
+      if (length >= "dynip/".length)
+        expect(message).toEqual({ type: "dropped", reason: "malformed" });
+    }
+    for (let byte = 0; byte < 256; byte++) {
+      const longer = Buffer.concat([GOOD, Buffer.from([byte])]);
+      expect(decode(longer)).toEqual({ type: "dropped", reason: "malformed" });
+    }
+  });
+
+  test("no single bit can be flipped", () => {
+    for (let bit = 0; bit < GOOD.length * 8; bit++) {
+      const flipped = Buffer.from(GOOD);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      const message = decode(flipped);
+      if (message.type === "plain") expect(bit).toBeLessThan("dynip/".length * 8);
+      const isGood =
+        message.type === "signed" && hasMac(flipped, deriveKey(SECRET, message.ping.name, 1));
+      expect(isGood).toBe(false);
+    }
+  });
+
+  test("it is no reply, and a reply is no ping", () => {
+    expect(decodeReply(GOOD)).toBeUndefined();
+    for (const { datagram } of vectors.replies) {
+      expect(decode(Buffer.from(datagram))).toEqual({ type: "dropped", reason: "malformed" });
+    }
+  });
+});
+
+test("nothing is signed that is not of its form", () => {
+  const ping = {
+    name: "nas",
+    counter: "0".repeat(16),
+    nonce: "0".repeat(16),
+    cookie: "0".repeat(32),
+  };
+  expect(encodePing(ping, NAS)).toHaveLength(113);
+  for (const wrong of [
+    { name: "NAS" },
+    { name: "" },
+    { name: "a b" },
+    { counter: "0".repeat(17) },
+    { counter: "A".repeat(16) },
+    { nonce: "" },
+    { cookie: "0".repeat(31) },
+  ]) {
+    expect(() => encodePing({ ...ping, ...wrong }, NAS)).toThrow(RangeError);
+  }
+  const reply = { type: "A", counter: "0".repeat(16), nonce: "0".repeat(16), value: "" } as const;
+  expect(() => encodeReply(reply, NAS)).toThrow(RangeError);
+});
+
+test("signed names", () => {
+  for (const name of ["a", "0", "nas", "attic-pi.local", "a_b", "a--b", "a".repeat(128)]) {
+    expect(isSignedName(name)).toBe(true);
+  }
+  for (const name of [
+    "",
+    "NAS",
+    "nas.",
+    "-a",
+    "a-",
+    ".a",
+    "_a",
+    "a b",
+    "é",
+    "a\n",
+    "a".repeat(129),
+  ]) {
+    expect(isSignedName(name)).toBe(false);
+  }
+});
+
+test("counters are 16 digits, and come back", () => {
+  for (const counter of [0, 1, 1_763_816_400_000_000, Number.MAX_SAFE_INTEGER]) {
+    expect(encodeCounter(counter)).toMatch(/^[0-9a-f]{16}$/);
+    expect(decodeCounter(encodeCounter(counter))).toBe(counter);
+  }
+  expect(decodeCounter("ffffffffffffffff")).toBeGreaterThan(Number.MAX_SAFE_INTEGER);
+});
+
+test("secrets and keys are 43 characters of base64url, and nothing else is", () => {
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  const text = encodeKey(key);
+  expect(text).toMatch(/^[\w-]{43}$/);
+  expect(decodeKey(text)).toEqual(Buffer.from(key));
+  expect(decodeKey(`${text}=`)).toEqual(Buffer.from(key));
+  // The last character has two bits to spare, which one encoding alone leaves at 0.
+  const spareBits = text.slice(0, -1) + String.fromCharCode(text.charCodeAt(42) + 1);
+  expect(decodeKey(spareBits)).toBeUndefined();
+  expect(decodeKey(`${text}A`)).toBeUndefined();
+  expect(decodeKey("")).toBeUndefined();
+  expect(decodeKey(text.slice(1))).toBeUndefined();
+  expect(decodeKey("+".repeat(43))).toBeUndefined();
+});

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { pingUnits, serveUnit, UNIT_FOLDER, unitProblems } from "../../src/schedule/systemd.ts";
+import { HARD_NAMES } from "./hard-names.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+const ANALYZE = process.platform === "linux" ? Bun.which("systemd-analyze") : null;
+const WITHOUT_ANALYZE = ANALYZE ? "" : " (skipped: there is no systemd-analyze)";
+const version = ANALYZE ? Bun.spawnSync([ANALYZE, "--version"]).stdout.toString() : "";
+/** Since 250 it can judge a unit that is not installed. */
+const IS_OFFLINE = Number(/^systemd (\d+)/.exec(version)?.[1] ?? 0) >= 250;
+
+/** Installs all three units as a user would, but in another folder, with a program in it. */
+async function install(folder: string, name: string, config: string): Promise<string[]> {
+  const binary = join(folder, name);
+  await writeFile(binary, "#!/bin/sh\n", { mode: 0o755 });
+  await writeFile(join(folder, "dynip.service"), serveUnit(binary, config));
+  const script = pingUnits(binary, config).replaceAll(UNIT_FOLDER, `'${folder}'`);
+  const run = Bun.spawnSync(["/bin/sh"], {
+    stdin: new TextEncoder().encode(script),
+    timeout: 5000,
+  });
+  expect({ exitCode: run.exitCode, stderr: run.stderr.toString() }).toEqual({
+    exitCode: 0,
+    stderr: "",
+  });
+  return ["dynip.service", "dynip-ping.service", "dynip-ping.timer"].map((unit) =>
+    join(folder, unit),
+  );
+}
+
+function analyze(...args: string[]): { exitCode: number; output: string } {
+  const run = Bun.spawnSync([ANALYZE!, ...args, "--no-pager"], { timeout: 20_000 });
+  return { exitCode: run.exitCode, output: run.stdout.toString() + run.stderr.toString() };
+}
+
+/** What it says about our units; it loads others with them, with faults of their own. */
+function complaints(units: string[]): string[] {
+  const { output } = analyze("verify", "--man=no", ...units);
+  return output.split("\n").filter((line) => line.includes("dynip"));
+}
+
+describe.skipIf(process.platform === "win32")("the script of systemd-ping", () => {
+  test("writes the service and the timer, and no other file", async () => {
+    await using folder = await temporaryFolder();
+    await install(folder.path, "dynip", "/home/ann/dynip.toml");
+    expect((await readdir(folder.path)).sort()).toEqual([
+      "dynip",
+      "dynip-ping.service",
+      "dynip-ping.timer",
+      "dynip.service",
+    ]);
+    const service = await readFile(folder.file("dynip-ping.service"), "utf8");
+    expect(service).toContain("\nLoadCredential=dynip.toml:/home/ann/dynip.toml\n");
+    expect(await readFile(folder.file("dynip-ping.timer"), "utf8")).toContain("[Timer]\n");
+  });
+
+  test("fails where a file cannot be written", async () => {
+    await using folder = await temporaryFolder();
+    await mkdir(folder.file("dynip-ping.service"));
+    await expect(install(folder.path, "dynip", "/home/ann/dynip.toml")).rejects.toThrow();
+  });
+});
+
+describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
+  test.each(HARD_NAMES)(
+    "finds nothing wrong with the units of a program and a configuration %j",
+    async (name) => {
+      await using folder = await temporaryFolder();
+      // A quote or a backslash in a program's path is what unitProblems warns of.
+      const binary = `binary ${name.replace(/["'\\]/g, "")}`;
+      const units = await install(folder.path, binary, folder.file(name));
+      expect(complaints(units)).toEqual([]);
+    },
+    20_000,
+  );
+
+  test("finds a unit that is wrong: a test of these tests", async () => {
+    await using folder = await temporaryFolder();
+    const [unit] = await install(folder.path, "dynip", "/home/ann/dynip.toml");
+    await writeFile(unit!, (await readFile(unit!, "utf8")).replace("PrivateTmp", "PrivateTemp"));
+    expect(complaints([unit!])).toEqual([expect.stringContaining("PrivateTemp")]);
+  });
+
+  test.skipIf(!IS_OFFLINE)("finds little that the services could do (systemd 250)", async () => {
+    await using folder = await temporaryFolder();
+    const units = await install(folder.path, "dynip", "/home/ann/dynip.toml");
+    for (const unit of units.slice(0, 2)) {
+      const { exitCode, output } = analyze("security", "--offline=true", "--threshold=25", unit);
+      expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
+    }
+  });
+});
+
+describe("what would not work is told", () => {
+  test("a program in a home, which the services do not see", () => {
+    for (const binary of ["/home/ann/dynip", "/root/dynip", "/tmp/dynip"]) {
+      const [problem] = unitProblems(binary, undefined);
+      expect(problem?.problem).toStartWith(`the service cannot start "${binary}"`);
+    }
+    expect(unitProblems("/usr/local/bin/dynip", undefined)).toEqual([]);
+  });
+
+  test("a program whose path systemd refuses", () => {
+    for (const binary of ["/opt/Ann's", '/opt/"dynip"', "/opt/a\\b"]) {
+      const [problem] = unitProblems(binary, undefined);
+      expect(problem?.problem).toStartWith("systemd starts no program with a quote");
+    }
+  });
+
+  test("a client log where the service cannot write", () => {
+    const [problem] = unitProblems("/usr/local/bin/dynip", "/srv/dynip.json");
+    expect(problem?.problem).toContain('"/srv/dynip.json"');
+    for (const path of ["dynip.json", "log/dynip.json", "/var/lib/dynip/dynip.json"]) {
+      expect(unitProblems("/usr/local/bin/dynip", path)).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+
+import { windowsTask } from "../../src/schedule/windows-task.ts";
+import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
+
+/** An element is its text, or an object of its children. */
+const PARSE = `
+from xml.etree import ElementTree
+NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+def read(element):
+    assert element.tag.startswith(NAMESPACE)
+    return {child.tag[len(NAMESPACE):]: read(child) for child in element} or element.text
+value = read(ElementTree.fromstring(sys.stdin.buffer.read()))`;
+
+const parseTask = (xml: string | Uint8Array) => parseWithPython(PARSE, xml);
+
+const BINARY = "C:\\Program Files\\Zoë & Ann's\\dynip.exe";
+const CONFIG = "C:\\ProgramData\\dynip 🏠\\dynip.toml";
+
+describe.skipIf(!PYTHON)(`the task, read by an XML parser${WITHOUT_PYTHON}`, () => {
+  test("pings every 5 minutes, for ever, and at boot; not all machines in the same second", async () => {
+    expect(await parseTask(windowsTask(BINARY, CONFIG))).toMatchObject({
+      Triggers: {
+        BootTrigger: { Enabled: "true" },
+        TimeTrigger: { Repetition: { Interval: "PT5M" }, RandomDelay: "PT30S" },
+      },
+    });
+  });
+
+  test("as SYSTEM, on batteries, too, one at a time, and not for ever", async () => {
+    expect(await parseTask(windowsTask(BINARY, CONFIG))).toMatchObject({
+      Principals: { Principal: { UserId: "S-1-5-18" } },
+      Settings: {
+        DisallowStartIfOnBatteries: "false",
+        StopIfGoingOnBatteries: "false",
+        StartWhenAvailable: "true",
+        MultipleInstancesPolicy: "IgnoreNew",
+        ExecutionTimeLimit: "PT4M",
+      },
+    });
+  });
+
+  test("names the program as it is, and the configuration as one argument", async () => {
+    expect(await parseTask(windowsTask(BINARY, CONFIG))).toMatchObject({
+      Actions: { Exec: { Command: BINARY, Arguments: `ping "${CONFIG}"` } },
+    });
+  });
+
+  test("is the same in the encodings that a command prompt and PowerShell write", async () => {
+    const text = windowsTask(BINARY, CONFIG);
+    const expected = await parseTask(text);
+    expect(await parseTask(Buffer.from(text, "latin1"))).toEqual(expected);
+    expect(await parseTask(Buffer.from(`\ufeff${text}`, "utf16le"))).toEqual(expected);
+  });
+});
+
+test("every character of it is ASCII, so that no code page changes one", () => {
+  expect(windowsTask(BINARY, CONFIG)).toMatch(/^[\n -~]+$/);
+});

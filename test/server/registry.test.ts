@@ -1,0 +1,269 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Hosts } from "../../src/host.ts";
+import { COUNTER_WINDOW, Registry, type SignedPing } from "../../src/server/registry.ts";
+
+const HOME = "203.0.113.7";
+const AWAY = "198.51.100.9";
+const SIX = "2001:db8::7";
+
+/** A time of day, in milliseconds, and as a counter, in microseconds. */
+const NOON = 1_763_812_800_000;
+const COUNTER = NOON * 1000;
+
+function newRegistry(maxClients = 3): { hosts: Hosts; registry: Registry } {
+  const hosts: Hosts = new Map();
+  return { hosts, registry: new Registry(hosts, maxClients) };
+}
+
+const at = (address: string, since: number, lastSeen: number) => ({ address, since, lastSeen });
+
+describe("a plain ping", () => {
+  test("of a new name is recorded with the address and the time it was seen", () => {
+    const { hosts, registry } = newRegistry();
+    expect(registry.recordPlain("nas", HOME, 1000)).toMatchObject({ change: { kind: "new" } });
+    expect([...hosts]).toEqual([["nas", { ipv4: at(HOME, 1000, 1000) }]]);
+  });
+
+  test("from the same address moves when it was last seen, and not since when it is there", () => {
+    const { hosts, registry } = newRegistry();
+    registry.recordPlain("nas", HOME, 1000);
+    expect(registry.recordPlain("nas", HOME, 2000)).toMatchObject({ change: { kind: "same" } });
+    expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, 1000, 2000) });
+  });
+
+  test("from another address replaces the one before, and says which that was", () => {
+    const { hosts, registry } = newRegistry();
+    registry.recordPlain("nas", HOME, 1000);
+    expect(registry.recordPlain("nas", AWAY, 2000)).toMatchObject({
+      change: { kind: "moved", previous: HOME },
+    });
+    expect(hosts.get("nas")).toEqual({ ipv4: at(AWAY, 2000, 2000) });
+  });
+
+  test("IPv4 and IPv6 are kept side by side", () => {
+    const { hosts, registry } = newRegistry();
+    registry.recordPlain("nas", HOME, 1000);
+    expect(registry.recordPlain("nas", SIX, 2000)).toMatchObject({
+      change: { kind: "moved", previous: undefined },
+    });
+    expect(registry.recordPlain("nas", HOME, 3000)).toMatchObject({ change: { kind: "same" } });
+    expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, 1000, 3000), ipv6: at(SIX, 2000, 2000) });
+  });
+
+  test("100,000 new names stop at max_clients, and the known ones keep updating", () => {
+    const { hosts, registry } = newRegistry(3);
+    for (let i = 0; i < 100_000; i++) {
+      expect(registry.recordPlain(`host-${i}`, HOME, i).kind).toBe(i < 3 ? "accepted" : "dropped");
+    }
+    expect([...hosts.keys()]).toEqual(["host-0", "host-1", "host-2"]);
+    expect(registry.recordPlain("host-1", AWAY, 200_000)).toMatchObject({
+      change: { kind: "moved", previous: HOME },
+    });
+  });
+
+  test("a log with more hosts than max_clients keeps them all", () => {
+    const hosts: Hosts = new Map(["a", "b"].map((name) => [name, { ipv4: at(HOME, 0, 0) }]));
+    const registry = new Registry(hosts, 1);
+    expect(registry.recordPlain("c", HOME, 1)).toEqual({ kind: "dropped", reason: "full" });
+    expect(registry.recordPlain("b", HOME, 1).kind).toBe("accepted");
+    expect(hosts.size).toBe(2);
+  });
+
+  test.each(["__proto__", "constructor", "toString", "10", "9", "1e3"])("%p is a name", (name) => {
+    const { hosts, registry } = newRegistry();
+    expect(registry.recordPlain(name, HOME, 1000)).toMatchObject({ change: { kind: "new" } });
+    expect(registry.recordPlain(name, HOME, 1000)).toMatchObject({ change: { kind: "same" } });
+    expect([...hosts.keys()]).toEqual([name]);
+  });
+});
+
+/** A registry that has accepted one signed ping of `nas` from HOME, at noon. */
+function signedRegistry() {
+  const made = newRegistry();
+  const ping: SignedPing = { name: "nas", counter: COUNTER, cookie: "good", address: HOME };
+  const outcome = made.registry.recordSigned(ping, NOON);
+  if (outcome.kind !== "accepted") throw new Error("the first ping was not accepted");
+  made.registry.settle("nas", outcome.host, true);
+  return {
+    ...made,
+    send: (more: Partial<SignedPing>, now = NOON) =>
+      made.registry.recordSigned({ ...ping, cookie: "none", ...more }, now),
+  };
+}
+
+describe("a signed ping", () => {
+  test("of a new name is challenged, and accepted with the cookie", () => {
+    const { hosts, registry } = newRegistry();
+    const ping: SignedPing = { name: "nas", counter: COUNTER, cookie: "none", address: HOME };
+    expect(registry.recordSigned(ping, NOON)).toEqual({
+      kind: "challenge",
+      counter: COUNTER,
+      isOld: false,
+    });
+    expect(hosts.size).toBe(0);
+    const outcome = registry.recordSigned({ ...ping, cookie: "good" }, NOON);
+    expect(outcome).toEqual({
+      kind: "accepted",
+      host: { ipv4: at(HOME, NOON, NOON), counter: COUNTER },
+      change: { kind: "new" },
+    });
+  });
+
+  // The rule of protocol.md, a row a condition: what is sent after the first ping, and when.
+  test.each([
+    ["a higher counter from the recorded address", { counter: COUNTER + 1 }, 0, "accepted"],
+    ["the same counter again", { counter: COUNTER }, 0, "challenge"],
+    ["a lower counter", { counter: COUNTER - 1 }, 0, "challenge"],
+    ["another address", { counter: COUNTER + 1, address: AWAY }, 0, "challenge"],
+    ["another family", { counter: COUNTER + 1, address: SIX }, 0, "challenge"],
+    ["a counter 300 s ahead", { counter: COUNTER + COUNTER_WINDOW }, 0, "accepted"],
+    ["a counter over 300 s ahead", { counter: COUNTER + COUNTER_WINDOW + 1 }, 0, "challenge"],
+    ["a counter 300 s behind", { counter: COUNTER + 1 }, 300, "accepted"],
+    ["a counter over 300 s behind", { counter: COUNTER + 1 }, 301, "challenge"],
+    [
+      "a bad cookie, though all else is right",
+      { counter: COUNTER + 1, cookie: "bad" },
+      0,
+      "challenge",
+    ],
+    [
+      "a cookie and another address",
+      { counter: COUNTER + 1, address: AWAY, cookie: "good" },
+      0,
+      "accepted",
+    ],
+    ["a cookie and the same counter", { counter: COUNTER, cookie: "good" }, 0, "challenge"],
+    [
+      "a cookie and a counter 300 s ahead",
+      { counter: COUNTER + COUNTER_WINDOW, cookie: "good" },
+      0,
+      "accepted",
+    ],
+    [
+      "a cookie and one further ahead",
+      { counter: COUNTER + COUNTER_WINDOW + 1, cookie: "good" },
+      0,
+      "challenge",
+    ],
+    [
+      "a cookie and a counter an hour behind",
+      { counter: COUNTER + 1, cookie: "good" },
+      3600,
+      "accepted",
+    ],
+    [
+      "a cookie, the clock set back an hour",
+      { counter: COUNTER + 1, cookie: "good" },
+      -3600,
+      "accepted",
+    ],
+    [
+      "a cookie, the clock in 1970",
+      { counter: COUNTER + 1, cookie: "good" },
+      -NOON / 1000,
+      "accepted",
+    ],
+    ["counter 0", { counter: 0, cookie: "good" }, 0, "challenge"],
+    ["counter ffffffffffffffff", { counter: 2 ** 64, cookie: "good" }, 0, "challenge"],
+  ] as const)("with %s", (_what, ping, later, kind) => {
+    const { send } = signedRegistry();
+    expect(send(ping, NOON + later * 1000).kind).toBe(kind);
+  });
+
+  test("a challenge names a counter that is accepted, whatever the clock", () => {
+    for (const now of [0, NOON - 3_600_000, NOON, NOON + 3_600_000, 4_070_908_800_000]) {
+      const { send } = signedRegistry();
+      const challenge = send({ counter: 0 }, now);
+      if (challenge.kind !== "challenge") throw new Error("not challenged");
+      expect(challenge.counter).toBe(Math.max(COUNTER + 1, now * 1000));
+      expect(send({ counter: challenge.counter, cookie: "good" }, now).kind).toBe("accepted");
+    }
+  });
+
+  test("no counter is stored that the client log could not hold", () => {
+    const hosts: Hosts = new Map([
+      ["nas", { ipv4: at(HOME, 0, 0), counter: Number.MAX_SAFE_INTEGER }],
+    ]);
+    const registry = new Registry(hosts, 1);
+    const counter = Number.MAX_SAFE_INTEGER + 3;
+    const ping: SignedPing = { name: "nas", counter, cookie: "good", address: HOME };
+    expect(registry.recordSigned(ping, NOON).kind).toBe("challenge");
+  });
+
+  test("an accepted one is judged by at once, and seen in the hosts when it is durable", () => {
+    const { hosts, registry, send } = signedRegistry();
+    const before = hosts.get("nas");
+    const outcome = send({ counter: COUNTER + 5, cookie: "good", address: AWAY });
+    if (outcome.kind !== "accepted") throw new Error("not accepted");
+    expect(hosts.get("nas")).toBe(before!);
+    expect(registry.counterOf("nas")).toBe(COUNTER); // what is not durable is in no answer
+    // A copy that the network made: a challenge would overtake the acknowledgement.
+    expect(send({ counter: COUNTER + 5, cookie: "good", address: AWAY }).kind).toBe("copy");
+    expect(send({ counter: COUNTER + 4 })).toMatchObject({ kind: "challenge", isOld: true });
+    registry.settle("nas", outcome.host, true);
+    expect(hosts.get("nas")).toBe(outcome.host);
+    expect(send({ counter: COUNTER + 5 })).toMatchObject({ kind: "challenge", isOld: true });
+  });
+
+  test("one that could not be made durable is as if it had never been", () => {
+    const { hosts, registry, send } = signedRegistry();
+    const before = hosts.get("nas");
+    const outcome = send({ counter: COUNTER + 5 });
+    if (outcome.kind !== "accepted") throw new Error("not accepted");
+    registry.settle("nas", outcome.host, false);
+    expect(hosts.get("nas")).toBe(before!);
+    expect(registry.counterOf("nas")).toBe(COUNTER);
+    expect(send({ counter: COUNTER + 5 }).kind).toBe("accepted"); // the counter is not used up
+  });
+
+  test("of two in one batch the newer is stored", () => {
+    const { hosts, registry, send } = signedRegistry();
+    const one = send({ counter: COUNTER + 1 });
+    const two = send({ counter: COUNTER + 2 });
+    if (one.kind !== "accepted" || two.kind !== "accepted") throw new Error("not accepted");
+    registry.settle("nas", one.host, true);
+    expect(registry.counterOf("nas")).toBe(COUNTER + 1);
+    registry.settle("nas", two.host, true);
+    expect(hosts.get("nas")!.counter).toBe(COUNTER + 2);
+  });
+});
+
+describe("a name that was ever signed", () => {
+  test.each(["nas", "NAS", "Nas", "nas.", "NAS.", "na\u017f"])(
+    "takes no plain ping as %p",
+    (name) => {
+      const { hosts, registry } = signedRegistry();
+      const before = hosts.get("nas");
+      expect(registry.recordPlain(name, AWAY, NOON)).toEqual({
+        kind: "dropped",
+        reason: "signed name",
+      });
+      expect([...hosts]).toEqual([["nas", before!]]);
+    },
+  );
+
+  test("takes none while its first signed ping is on its way to the disk, either", () => {
+    const { registry } = newRegistry();
+    registry.recordSigned({ name: "nas", counter: COUNTER, cookie: "good", address: HOME }, NOON);
+    expect(registry.recordPlain("nas", AWAY, NOON)).toEqual({
+      kind: "dropped",
+      reason: "signed name",
+    });
+  });
+
+  test("loses what plain pings said of it: anybody could have", () => {
+    const { hosts, registry } = newRegistry(1);
+    registry.recordPlain("nas", SIX, NOON);
+    const ping: SignedPing = { name: "nas", counter: COUNTER, cookie: "none", address: SIX };
+    expect(registry.recordSigned(ping, NOON).kind).toBe("challenge"); // recorded, but by a plain ping
+    const outcome = registry.recordSigned({ ...ping, cookie: "good", address: HOME }, NOON);
+    if (outcome.kind !== "accepted") throw new Error("not accepted");
+    expect(outcome.change).toEqual({ kind: "signed" });
+    registry.settle("nas", outcome.host, true);
+    expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, NOON, NOON), counter: COUNTER });
+    // It no longer counts against max_clients.
+    expect(registry.recordPlain("pi", HOME, NOON).kind).toBe("accepted");
+    expect(registry.recordPlain("attic", HOME, NOON)).toEqual({ kind: "dropped", reason: "full" });
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "bun:test";
+
+import { decodeClientLog, encodeClientLog } from "../../src/store/format.ts";
+import type { Hosts } from "../../src/host.ts";
+
+const T1 = "2026-11-20T08:00:00.000Z";
+const T2 = "2026-11-22T13:01:02.123Z";
+const since = Date.parse(T1);
+const lastSeen = Date.parse(T2);
+const four = { address: "203.0.113.7", since, lastSeen };
+const six = { address: "2001:db8::7", since, lastSeen };
+
+const encode = (hosts: Hosts): string => [...encodeClientLog(hosts)].join("");
+const sighting = (address: string, first = T1, last = T2): string =>
+  `{"address":"${address}","since":"${first}","last_seen":"${last}"}`;
+
+test("the log is an object with one line per host", () => {
+  const hosts: Hosts = new Map([
+    ["nas", { ipv4: four }],
+    ["attic-pi", { ipv4: four, ipv6: six }],
+    ["six", { ipv6: six }],
+    ["signed", { ipv4: four, counter: 0x000640f8d1c2b3a5 }],
+  ]);
+  const text = [
+    "{",
+    `"nas": {"ipv4":${sighting("203.0.113.7")}},`,
+    `"attic-pi": {"ipv4":${sighting("203.0.113.7")},"ipv6":${sighting("2001:db8::7")}},`,
+    `"six": {"ipv6":${sighting("2001:db8::7")}},`,
+    `"signed": {"ipv4":${sighting("203.0.113.7")},"counter":"000640f8d1c2b3a5"}`,
+    "}",
+    "",
+  ].join("\n");
+  expect(encode(hosts)).toBe(text);
+  expect(decodeClientLog(text)).toEqual({ hosts, carriedOver: 0 });
+});
+
+test("a log without hosts is an object, too", () => {
+  expect(encode(new Map())).toBe("{\n}\n");
+  expect(decodeClientLog("{\n}\n").hosts.size).toBe(0);
+});
+
+test("what is read is written again byte for byte, over many slices", () => {
+  const hosts: Hosts = new Map();
+  for (let i = 0; i < 2000; i++) hosts.set(`host-${i}`, i % 2 ? { ipv4: four } : { ipv6: six });
+  const slices = [...encodeClientLog(hosts)];
+  expect(slices.length).toBeGreaterThan(5);
+  expect(encode(decodeClientLog(slices.join("")).hosts)).toBe(slices.join(""));
+});
+
+test("any name comes back as it was, and stays on its line", () => {
+  const names = [
+    "__proto__",
+    "constructor",
+    "10",
+    "9",
+    '"]}',
+    "a\\",
+    "a\nb",
+    "\u2028",
+    "",
+    "\ud800",
+  ];
+  const hosts: Hosts = new Map(names.map((name) => [name, { ipv4: four }]));
+  const text = encode(hosts);
+  expect(text.split("\n")).toHaveLength(names.length + 3);
+  // JSON.parse gives integer-like names first: the order is not kept, the names are.
+  expect([...decodeClientLog(text).hosts.keys()].sort()).toEqual(names.sort());
+});
+
+describe("a log of DynIP 0.1e is carried over", () => {
+  const local = (...parts: [number, number, number, number, number, number, number]): number =>
+    new Date(...parts).getTime();
+  test.each([
+    ["2026-11-22 13:07:50.933935", local(2026, 10, 22, 13, 7, 50, 933)],
+    ["2026-11-22 13:07:50", local(2026, 10, 22, 13, 7, 50, 0)], // isoformat() when microseconds are 0
+    ["2011-08-01 00:00:00.000001", local(2011, 7, 1, 0, 0, 0, 0)],
+  ])("%s is this machine's local time", (time, seen) => {
+    expect(decodeClientLog(`{"nas": ["203.0.113.7", "${time}"]}`)).toEqual({
+      hosts: new Map([["nas", { ipv4: { address: "203.0.113.7", since: seen, lastSeen: seen } }]]),
+      carriedOver: 1,
+    });
+  });
+
+  test("names that 0.1e took, and a ping could not send, are kept", () => {
+    const { hosts } = decodeClientLog(
+      '{"": ["192.0.2.1", "2011-08-01 00:00:00"], "my pc\\n": ["192.0.2.2", "2011-08-01 00:00:00"]}',
+    );
+    expect([...hosts.keys()]).toEqual(["", "my pc\n"]);
+  });
+});
+
+describe("what is no log is refused, and where is said", () => {
+  const ok = `"a": {"ipv4":${sighting("192.0.2.1")}}`;
+  test.each([
+    ["", "it is empty"],
+    [" \n", "it is empty"],
+    ["{", "line 1: the end is missing"],
+    [`{\n${ok},\n"b": {"ipv4":{"addr`, "line 3 is not JSON"],
+    [`{\n${ok},\n"b" {},\n"c": {}\n}\n`, "line 3 is not JSON"],
+    [`{\n${ok}\n`, "line 2: the end is missing"],
+    [`{\n${ok}\n}\n}\n`, "line 4: there is something behind the end"],
+    [`{\n${ok},\n}\n`, "line 2: a comma behind the last host"],
+    [
+      `{\n${ok}\n"b": {"ipv4":${sighting("192.0.2.2")}}\n}\n`,
+      "line 2: the comma at the end is missing",
+    ],
+    [
+      `{\n${ok},\n"b": {"ipv4":${sighting("192.0.2.2")}},\n${ok}\n}\n`,
+      'line 4: host "a" is there a second time',
+    ],
+    [`{\n"a": {"ipv4":${sighting("192.0.2.1", "2026-02-30T08:00:00.000Z")}}\n}`, "ipv4.since is"],
+    ['{"a": ["192.0.2.1", "2026-13-01 00:00:00"]}', 'host "a": the time is "2026-13-01T00:00:00Z"'],
+    ['{"a": ["192.0.2.1", "2026-02-30 00:00:00"]}', 'host "a": the time is "2026-02-30T00:00:00Z"'],
+    ['{"a": ["192.0.2.1", "2026-02-03 25:00:00"]}', 'host "a": the time is "2026-02-03T25:00:00Z"'],
+    ['{"nas": ["203.0.113.7", "2026-11', "it is not JSON"],
+    ["\ufeff{}", "it begins with a byte order mark"],
+    ["[]", "it is not a JSON object"],
+    ["null", "it is not a JSON object"],
+    ['"nas"', "it is not a JSON object"],
+    [`{\n${ok},\n"b": 1\n}`, 'line 3: host "b": its record is not an object'],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":5}\n}`,
+      'host "a": its counter is 5, must be',
+    ],
+    [`{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":"5"}\n}`, 'its counter is "5", must be'],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1")},"counter":"ffffffffffffffff"}\n}`,
+      "must be 16 hexadecimal digits of at most 2^53 - 1",
+    ],
+    [`{\n"a": {}\n}`, 'line 2: host "a": it has no address'],
+    [`{\n"a": {"ipv4": null}\n}`, 'line 2: host "a": its ipv4 record is not an object'],
+    [`{\n"a": {"ipv5": {}}\n}`, 'line 2: host "a": its record has an unknown key "ipv5"'],
+    [
+      `{\n"a": {"ipv4":${sighting("2001:db8::1")}}\n}`,
+      'line 2: host "a": its address is "2001:db8::1", must be an IPv4 address',
+    ],
+    [
+      `{\n"a": {"ipv6":${sighting("home")}}\n}`,
+      'line 2: host "a": its address is "home", must be an IPv6 address',
+    ],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1", "yesterday")}}\n}`,
+      'line 2: host "a": ipv4.since is "yesterday", must be a time like 2026-11-22T13:01:02.123Z',
+    ],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1", T1, "2026-13-22T13:01:02.123Z")}}\n}`,
+      'ipv4.last_seen is "2026-13-22T13:01:02.123Z"',
+    ],
+    [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1", T1, "2026-11-22T13:01:02")}}\n}`,
+      'ipv4.last_seen is "2026-11-22T13:01:02"',
+    ],
+    [
+      `{\n"a": {"ipv4":{"address":"192.0.2.1","since":"${T1}"}}\n}`,
+      'host "a": ipv4.last_seen is missing',
+    ],
+    ['{"a": ["192.0.2.1"]}', 'host "a": it is not the address and time that DynIP 0.1e records'],
+    ['{"a": ["192.0.2.1", "now"]}', 'host "a": it is not the address and time that DynIP'],
+    ['{"a": ["localhost", "2011-08-01 00:00:00"]}', 'host "a": its address is "localhost"'],
+  ])("%j", (text, problem) => {
+    expect(() => decodeClientLog(text)).toThrow(problem);
+  });
+});

@@ -1,0 +1,85 @@
+import { expect, test } from "bun:test";
+
+import { GroupCommit } from "../../src/store/group-commit.ts";
+import { HostTable } from "../../src/store/host-table.ts";
+import type { Host } from "../../src/host.ts";
+
+const HOST: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 0 } };
+
+/** Commits to a disk that takes each batch at once, by a clock that stands still. */
+function newCommits() {
+  const hosts = new HostTable(0);
+  const batches: string[][] = [];
+  const news: boolean[] = [];
+  const waits: number[] = [];
+  let end = (): void => {};
+  const commits = new GroupCommit({
+    hosts,
+    async write(lines) {
+      batches.push([...lines].join("").match(/(?<=^")[^"]+/gm) ?? []);
+      return true;
+    },
+    committed: (isNews) => news.push(isNews),
+    now: () => 0,
+    gather: (milliseconds, signal) =>
+      new Promise((resolve, reject) => {
+        waits.push(milliseconds);
+        end = () => resolve(undefined);
+        signal.addEventListener("abort", () => reject(new Error("aborted")));
+      }),
+  });
+  /** What plain pings do. */
+  const ping = (...names: string[]): void => {
+    for (const name of names) {
+      hosts.set(name, HOST);
+      commits.append(name, HOST, undefined, false);
+    }
+  };
+  return { batches, news, waits, commits, ping, endWait: () => end() };
+}
+
+const MANY = Array.from({ length: 64 }, (_, index) => `host-${index}`);
+const turn = () => Bun.sleep(0);
+
+test("a few changes are committed at once, those of one turn of the loop together", async () => {
+  const { batches, waits, ping } = newCommits();
+  ping("nas", "pi", "nas");
+  await turn();
+  ping("nas");
+  await turn();
+  expect(batches).toEqual([["nas", "pi"], ["nas"]]);
+  expect(waits).toEqual([]);
+});
+
+test("after many, what nobody waits for is gathered for a tenth of a second", async () => {
+  const { batches, waits, ping, endWait } = newCommits();
+  ping(...MANY);
+  await turn();
+  ping("nas");
+  await turn();
+  ping("pi", "nas");
+  await turn();
+  expect(batches).toEqual([MANY]);
+  expect(waits).toEqual([100]);
+  endWait();
+  await turn();
+  expect(batches).toEqual([MANY, ["nas", "pi"]]);
+});
+
+test("what somebody waits for ends the gathering, and so does the end", async () => {
+  const { batches, commits, news, ping } = newCommits();
+  ping(...MANY);
+  await turn();
+  ping("nas");
+  await turn();
+  const isDurable = new Promise((resolve) => commits.append("signed", HOST, resolve, true));
+  expect(await isDurable).toBe(true);
+  expect(batches).toEqual([MANY, ["nas", "signed"]]);
+  expect(news).toEqual([false, true]);
+
+  ping(...MANY);
+  await turn();
+  ping("pi");
+  await commits.settled();
+  expect(batches.at(-1)).toEqual(["pi"]);
+});

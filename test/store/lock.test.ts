@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { readdir, writeFile } from "node:fs/promises";
+
+import { acquireLock, type Lock } from "../../src/store/lock.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+/** A process that takes the lock, says so and waits until it is killed. */
+function holder(path: string) {
+  const lockModule = JSON.stringify(
+    Bun.pathToFileURL(`${import.meta.dir}/../../src/store/lock.ts`).href,
+  );
+  const script = `
+    import { acquireLock } from ${lockModule};
+    console.log((await acquireLock(${JSON.stringify(path)})).isHeld ? "held" : "refused");
+    setInterval(() => {}, 1000);`;
+  const process_ = Bun.spawn([process.execPath, "-e", script], { stdin: "ignore" });
+  return {
+    pid: process_.pid,
+    async answer(): Promise<string> {
+      for await (const chunk of process_.stdout) return new TextDecoder().decode(chunk).trim();
+      return "nothing";
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      process_.kill("SIGKILL");
+      await process_.exited;
+    },
+  };
+}
+
+async function held(path: string): Promise<Lock> {
+  const lock = await acquireLock(path);
+  if (!lock.isHeld) throw new Error("the lock is held by another");
+  return lock;
+}
+
+test("a lock is held until it is released, and then its file is gone", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log.lock");
+  const lock = await held(path);
+  expect(await acquireLock(path)).toEqual({ isHeld: false, pid: process.pid });
+  expect(await readdir(folder.path)).toEqual(["log.lock"]);
+  await lock.release();
+  expect(existsSync(path)).toBe(false);
+  await (await held(path)).release();
+  expect(await readdir(folder.path)).toEqual([]);
+});
+
+test("another process keeps us out while it lives, and not when it was killed", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log.lock");
+  {
+    await using other = holder(path);
+    expect(await other.answer()).toBe("held");
+    expect(await acquireLock(path)).toEqual({ isHeld: false, pid: other.pid });
+  }
+  expect(existsSync(path)).toBe(true); // left behind
+  const lock = await held(path);
+  await using other = holder(path);
+  expect(await other.answer()).toBe("refused");
+  await lock.release();
+});
+
+test("of many that want a lock at once, one has it", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log.lock");
+  for (let round = 0; round < 20; round++) {
+    const locks = await Promise.all(Array.from({ length: 5 }, () => acquireLock(path)));
+    const held = locks.filter((lock) => lock.isHeld);
+    expect(held).toHaveLength(1);
+    await held[0]!.release();
+  }
+});
+
+test("a file that a power cut left blank is no obstacle", async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.file("log.lock");
+  for (const left of [Buffer.alloc(0), Buffer.alloc(4096)]) {
+    await writeFile(path, left);
+    await (await held(path)).release();
+  }
+});
+
+test("a lock that cannot be made says why", async () => {
+  await using folder = await temporaryFolder();
+  await expect(acquireLock(folder.file("no such folder/log.lock"))).rejects.toThrow("ENOENT");
+  await writeFile(
+    folder.file("garbage.lock"),
+    "this is no database, and long enough to be read as one".repeat(9),
+  );
+  await expect(acquireLock(folder.file("garbage.lock"))).rejects.toThrow();
+});
