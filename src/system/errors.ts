@@ -55,6 +55,22 @@ export class UserError extends Error {
   }
 }
 
+/**
+ * An error of the form that all of dynip's have: `Cannot ACTION "NAME": PROBLEM`.
+ * @param action a verb and what it is done to, such as `read config`
+ * @param name of the thing, which is shown in quotes; undefined where `action` says it all
+ * @param problem why not: no capital, no full stop
+ */
+export function cannot(
+  action: string,
+  name: string | undefined,
+  problem: string,
+  options: UserErrorOptions,
+): UserError {
+  const what = name === undefined ? action : `${action} "${name}"`;
+  return new UserError(`Cannot ${what}: ${problem}`, options);
+}
+
 /** An operating system's error code, such as `ENOENT`; undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
