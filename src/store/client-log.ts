@@ -98,7 +98,7 @@ interface OpenedLog {
 
 /** An open client log, see {@link openClientLog}. */
 export class ClientLog {
-  /** The hosts it keeps: whoever changes them calls {@link append}. */
+  /** The hosts it keeps. Every change of them goes through {@link note} or {@link commit}. */
   readonly hosts: HostTable;
   readonly #opened: OpenedLog;
   readonly #parts: Required<ClientLogParts>;
@@ -145,23 +145,29 @@ export class ClientLog {
   }
 
   /**
-   * Makes a host's record durable, and writes it into the log soon. Returns at once.
-   * @param host its record; without `done` it is in `hosts` already
-   * @param done called when it is durable, or when that failed; it must put the record in `hosts`,
-   *   unless it is there already. The failure itself is logged here.
-   * @param isNews whether it says more than that the host is where it was
+   * Writes a host's record soon. It is in `hosts` already and is no news: only its `lastSeen` moved on.
+   * Returns at once; nothing tells when it is durable.
    */
-  append(name: string, host: Host, done?: Done, isNews = true): void {
-    this.#commits.append(name, host, done, isNews);
+  note(name: string): void {
+    this.#commits.note(name);
   }
 
-  /** Resolves when all that was appended is durable, or has failed. */
+  /**
+   * Makes a host's record durable, then calls `done`, which puts it in `hosts`. Returns at once. News
+   * (a new host, another address, a first signature) is in the log within a second.
+   * @param done told whether the record is durable; a failure was logged already
+   */
+  commit(name: string, host: Host, done: Done): void {
+    this.#commits.commit(name, host, done);
+  }
+
+  /** Resolves when everything noted and committed is durable, or has failed. */
   async settled(): Promise<void> {
     await this.#commits.settled();
   }
 
   /**
-   * Writes what is not written yet and gives the log up. Nothing may be appended after this.
+   * Writes what is not written yet and gives the log up. Nothing may be noted or committed after this.
    * @throws UserError (exit code 2) when the last snapshot cannot be written; what was durable is
    *   in the journal then
    */

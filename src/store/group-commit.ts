@@ -1,11 +1,11 @@
 /**
- * Group commit: changes on their way to the journal, one sync for all that waited, a host that changed
- * ten times meanwhile being one line. What somebody waits for is committed at once; what nobody waits
- * for, as nobody does for a plain ping, is gathered for a tenth of a second under load.
+ * Group commit: collects changes and writes them to the journal in batches, with one sync per batch and
+ * one line per host. A batch that a ping waits for is written at once; under load, a batch of notes
+ * alone is gathered for a tenth of a second.
  */
 import { encodeHost } from "./format.ts";
 import type { HostTable } from "./host-table.ts";
-import type { Host } from "../host.ts";
+import type { Host, Sighting } from "../host.ts";
 
 /** Told whether a change is durable. */
 export type Done = (isDurable: boolean) => void;
@@ -15,8 +15,8 @@ export interface GroupCommitParts {
   hosts: HostTable;
   /** Appends whole lines to the journal, durably; resolves to whether that has worked. */
   write: (lines: IteratorObject<string>) => Promise<boolean>;
-  /** Called after each commit; `isNews` when it said more than that hosts are where they were. */
-  committed: (isNews: boolean) => void;
+  /** Called after each batch. News is a new host, another address, or a first signature. */
+  committed: (hasNews: boolean) => void;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
   /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
@@ -27,7 +27,6 @@ export interface GroupCommitParts {
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
   #pending = new Map<string, Pending>();
-  #hasNews = false;
   /** Somebody waits for what is pending, or will. */
   #isAwaited = false;
   /** Aborted to end the gathering of more. */
@@ -42,17 +41,24 @@ export class GroupCommit {
   }
 
   /**
-   * Has a change committed soon. Returns at once.
-   * @param host the record; without `done` it is in `hosts` already
+   * Has a host's record written soon. It is in `hosts` already and is no news: only its time moved on.
+   * Nothing tells when it is durable.
    */
-  append(name: string, host: Host, done: Done | undefined, isNews: boolean): void {
-    if (done) this.#await(name, host, done);
-    else this.#parts.hosts.mark(name);
-    this.#hasNews ||= isNews;
+  note(name: string): void {
+    this.#parts.hosts.mark(name);
     this.#committing ??= this.#commitWhilePending();
   }
 
-  /** Resolves when all that was appended is durable, or has failed. */
+  /**
+   * Has a record made durable. Returns at once.
+   * @param done called when it is durable or that failed; in the first case it puts the record in `hosts`
+   */
+  commit(name: string, host: Host, done: Done): void {
+    this.#await(name, host, done);
+    this.#committing ??= this.#commitWhilePending();
+  }
+
+  /** Resolves when everything noted and committed is durable, or has failed. */
   async settled(): Promise<void> {
     this.#hurry();
     await this.#committing;
@@ -87,22 +93,33 @@ export class GroupCommit {
         await gather(wait, this.#gathering.signal).catch(() => {});
       }
       const batch = this.#pending;
-      const isNews = this.#hasNews;
       this.#pending = new Map();
-      this.#hasNews = false;
       this.#isAwaited = false;
       this.#gathering = new AbortController();
       this.#isLoaded = hosts.markedSize >= MANY;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
+      const hasNews = batch.entries().some(([name, { host }]) => isNews(hosts.get(name), host));
       for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
       this.#lastCommit = now();
-      committed(isNews);
+      committed(hasNews);
     }
     this.#committing = undefined;
   }
 }
 
-/** A change that somebody waits for. */
+/** Whether a record says more than that the host is where it was. */
+function isNews(before: Host | undefined, now: Host): boolean {
+  if (before === undefined) return true;
+  if ((before.counter === undefined) !== (now.counter === undefined)) return true;
+  return hasMoved(before.ipv4, now.ipv4) || hasMoved(before.ipv6, now.ipv6);
+}
+
+function hasMoved(before: Sighting | undefined, now: Sighting | undefined): boolean {
+  // A host that moved and came back within one batch has its old address and another `since`.
+  return before?.address !== now?.address || before?.since !== now?.since;
+}
+
+/** A change that a ping waits for. */
 interface Pending {
   host: Host;
   done: Done[];

@@ -83,7 +83,8 @@ async function simulate(bench: Bench, path: string): Promise<Written> {
         await clock.goOnTo(round * INTERVAL_MS + (host / HOSTS) * INTERVAL_MS, settle);
         const outcome = registry.recordPlain(hostName(host), "192.0.2.123", began + clock.now());
         if (outcome.kind !== "accepted") throw new Error(`dropped: ${outcome.reason}`);
-        clientLog.append(hostName(host), outcome.host, undefined, outcome.change.kind !== "same");
+        if (outcome.change.kind === "same") clientLog.note(hostName(host));
+        else clientLog.commit(hostName(host), outcome.host, () => {});
         written.pings++;
         await settle();
         // The first round is the warm-up, in which all hosts are new.

@@ -100,7 +100,7 @@ function append(
   { acknowledged, premature }: Life,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    clientLog.append(name, host, (isDurable) => {
+    clientLog.commit(name, host, (isDurable) => {
       if (isDurable) {
         clientLog.hosts.set(name, host);
         acknowledged.set(name, host.counter!);

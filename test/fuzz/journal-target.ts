@@ -115,8 +115,12 @@ class JournalTarget implements Target {
   async #keep(log: NonNullable<Awaited<ReturnType<typeof openClientLog>>>): Promise<void> {
     const [[name, host]] = [...randomHosts(this.#random, 1)] as [[string, Host]];
     log.begin();
-    const isDurable = new Promise<boolean>((done) => log.append(name, host, done));
-    log.hosts.set(name, host);
+    const isDurable = new Promise<boolean>((resolve) =>
+      log.commit(name, host, (isDurable) => {
+        if (isDurable) log.hosts.set(name, host);
+        resolve(isDurable);
+      }),
+    );
     must(await isDurable, "a working disk takes a line");
     await log.close();
     must(!existsSync(this.#file(NAMES[2]!)), "no journal stays behind a log that was closed");

@@ -24,16 +24,14 @@ const HOST: Host = { ipv4: { address: "203.0.113.7", since: 0, lastSeen: 0 } };
 const NAS =
   '"nas": {"ipv4":{"address":"203.0.113.7","since":"1970-01-01T00:00:00.000Z","last_seen":"1970-01-01T00:00:00.000Z"}}';
 
-/** What a plain ping does. */
+/** A ping with news: its record is in the hosts when it is durable. */
 function change(clientLog: ClientLog, name: string, host: Host = HOST): void {
-  clientLog.hosts.set(name, host);
-  clientLog.append(name, host);
+  void changeDurably(clientLog, name, host);
 }
 
-/** What a signed ping does: it is in the hosts when it is durable. */
 async function changeDurably(clientLog: ClientLog, name: string, host: Host): Promise<boolean> {
   return await new Promise((resolve) => {
-    clientLog.append(name, host, (isDurable) => {
+    clientLog.commit(name, host, (isDurable) => {
       if (isDurable) clientLog.hosts.set(name, host);
       resolve(isDurable);
     });
@@ -187,7 +185,7 @@ describe("a large log", () => {
     const seen = (index: number): void => {
       const host: Host = { ipv4: { ...HOST.ipv4!, lastSeen: 1000 } };
       clientLog.hosts.set(name(index), host);
-      clientLog.append(name(index), host, undefined, false);
+      clientLog.note(name(index));
     };
     const isWritten = async (index: number) =>
       (await readFile(path, "utf8")).includes(
@@ -583,7 +581,7 @@ describe("the journal", () => {
     const clientLog = await openClientLog(folder.file("dynip.json"), { log: recordedLog() });
     const outcomes: boolean[] = [];
     for (let i = 1; i <= 100; i++) {
-      clientLog.append("nas", signed(i), (isDurable) => outcomes.push(isDurable));
+      clientLog.commit("nas", signed(i), (isDurable) => outcomes.push(isDurable));
     }
     expect(outcomes).toEqual(Array(84).fill(false)); // at once: their clients send again
     await clientLog.settled();

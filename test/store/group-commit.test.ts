@@ -28,14 +28,22 @@ function newCommits() {
         signal.addEventListener("abort", () => reject(new Error("aborted")));
       }),
   });
-  /** What plain pings do. */
+  /** What plain pings from the recorded address do. */
   const ping = (...names: string[]): void => {
     for (const name of names) {
       hosts.set(name, HOST);
-      commits.append(name, HOST, undefined, false);
+      commits.note(name);
     }
   };
-  return { batches, news, waits, commits, ping, endWait: () => end() };
+  /** What other pings do: the record is in `hosts` when it is durable. */
+  const commit = (name: string, host: Host): Promise<boolean> =>
+    new Promise((resolve) =>
+      commits.commit(name, host, (isDurable) => {
+        if (isDurable) hosts.set(name, host);
+        resolve(isDurable);
+      }),
+    );
+  return { batches, news, waits, commits, ping, commit, endWait: () => end() };
 }
 
 const MANY = Array.from({ length: 64 }, (_, index) => `host-${index}`);
@@ -72,7 +80,7 @@ test("what somebody waits for ends the gathering, and so does the end", async ()
   await turn();
   ping("nas");
   await turn();
-  const isDurable = new Promise((resolve) => commits.append("signed", HOST, resolve, true));
+  const isDurable = new Promise((resolve) => commits.commit("signed", HOST, resolve));
   expect(await isDurable).toBe(true);
   expect(batches).toEqual([MANY, ["nas", "signed"]]);
   expect(news).toEqual([false, true]);
@@ -83,3 +91,31 @@ test("what somebody waits for ends the gathering, and so does the end", async ()
   await commits.settled();
   expect(batches.at(-1)).toEqual(["pi"]);
 });
+
+const at = (address: string, since: number, lastSeen: number) => ({ address, since, lastSeen });
+const HOME = at("192.0.2.1", 0, 0);
+const SIX = at("2001:db8::1", 0, 0);
+
+test.each([
+  ["a new host", undefined, { ipv4: HOME }, true],
+  ["another address", { ipv4: HOME }, { ipv4: at("192.0.2.2", 9, 9) }, true],
+  ["an address of the other family", { ipv4: HOME }, { ipv4: HOME, ipv6: SIX }, true],
+  ["a first signature", { ipv4: HOME }, { ipv4: HOME, counter: 1 }, true],
+  ["a move there and back", { ipv4: HOME }, { ipv4: at("192.0.2.1", 9, 9) }, true],
+  ["a later time", { ipv4: HOME }, { ipv4: at("192.0.2.1", 0, 9) }, false],
+  [
+    "a later time and counter",
+    { ipv4: HOME, ipv6: SIX, counter: 1 },
+    { ipv4: at("192.0.2.1", 0, 9), ipv6: SIX, counter: 2 },
+    false,
+  ],
+] as [string, Host | undefined, Host, boolean][])(
+  "%s is news or not: %j, then %j",
+  async (_what, before, now, isNews) => {
+    const { commit, news } = newCommits();
+    if (before) await commit("nas", before);
+    await commit("nas", now);
+    await turn();
+    expect(news.at(-1)).toBe(isNews);
+  },
+);
