@@ -1,43 +1,55 @@
 /**
- * Cookies: proof that a client receives what is sent to the address that its pings come from, as
- * in DTLS (RFC 6347, section 4.2.1). Nothing is stored for one. Pure: time and key are passed in.
+ * Cookies: a client that sends one back has received it, so it is where its datagrams come from
+ * (RFC 6347, section 4.2.1, has the same for DTLS). The server stores nothing for a cookie.
+ * Pure: time and key are passed in.
  */
 
-/** A cookie is good for 30 to 60 seconds: in the epoch in which it was made, and in the next. */
+/** A cookie is good in the epoch in which it was made and in the next: for 30 to 60 seconds. */
 export const EPOCH_MS = 30_000;
+
+/** What a cookie is asked for. A cookie for one purpose is bad for every other. */
+export type Purpose = "ping";
 
 /** Makes and checks the cookies of one server process. */
 export class Cookies {
   readonly #key: Uint8Array;
 
-  /** @param key 32 random bytes, new in every process, so that no restart leaves old ones good */
+  /** @param key 32 random bytes, new in every process: a restart makes all older cookies bad */
   constructor(key: Uint8Array) {
     this.#key = key;
   }
 
   /**
-   * The cookie for a ping.
-   * @param address the ping's source, canonical; without its port, which a NAT may change
-   * @param name the ping's
+   * Makes the cookie of a challenge.
+   * @param address the datagram's source, canonical; without its port, which a NAT may change
+   * @param name the signed name
+   * @param seen when the name was last seen by signed pings in this address family, milliseconds
+   *   since 1970, or 0 if never: the next accepted ping changes it, and the cookie is bad from then
+   *   on. So an answer to a challenge that somebody held back moves no record backwards.
    * @param now a monotonic clock, in milliseconds
    * @returns 32 lower-case hexadecimal digits
    */
-  make(address: string, name: string, now: number): string {
-    return this.#cookie(address, name, Math.floor(now / EPOCH_MS));
+  make(purpose: Purpose, address: string, name: string, seen: number, now: number): string {
+    return this.#cookie(`${purpose} ${address} ${name} ${seen}`, Math.floor(now / EPOCH_MS));
   }
 
-  /** Whether a cookie was made for this address and name in this epoch or the one before. */
-  isGood(cookie: string, address: string, name: string, now: number): boolean {
+  /** Whether `cookie` was made for all of this in the current epoch or in the one before. */
+  isGood(
+    cookie: string,
+    purpose: Purpose,
+    address: string,
+    name: string,
+    seen: number,
+    now: number,
+  ): boolean {
+    const use = `${purpose} ${address} ${name} ${seen}`;
     const epoch = Math.floor(now / EPOCH_MS);
-    return (
-      cookie === this.#cookie(address, name, epoch) ||
-      cookie === this.#cookie(address, name, epoch - 1)
-    );
+    return cookie === this.#cookie(use, epoch) || cookie === this.#cookie(use, epoch - 1);
   }
 
-  #cookie(address: string, name: string, epoch: number): string {
-    // Neither an address nor a signed name has a space in it: no two inputs are one text.
-    const text = `${address} ${name} ${epoch}`;
-    return new Bun.CryptoHasher("sha256", this.#key).update(text).digest("hex").slice(0, 32);
+  /** @param use parts without spaces, joined by spaces: no two uses are one text */
+  #cookie(use: string, epoch: number): string {
+    const hasher = new Bun.CryptoHasher("sha256", this.#key);
+    return hasher.update(`${use} ${epoch}`).digest("hex").slice(0, 32);
   }
 }

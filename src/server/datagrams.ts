@@ -177,7 +177,8 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
         return drop("too many challenges", name, address);
       counters.challenged++;
       debug?.(`challenged ${shortName(name)} at ${address}`);
-      const value = signing.cookies.make(address, name, monotonic());
+      const seen = registry.seenOf(name, address);
+      const value = signing.cookies.make("ping", address, name, seen, monotonic());
       const counter = encodeCounter(outcome.counter);
       return reply({ type: "C", counter, nonce: ping.nonce, value }, key, from);
     }
@@ -195,7 +196,9 @@ export async function listenLoop(parts: ServerParts): Promise<Counters> {
 
   function checkCookie({ cookie, name }: Ping, address: string): "none" | "good" | "bad" {
     if (cookie === NO_COOKIE) return "none";
-    return signing!.cookies.isGood(cookie, address, name, monotonic()) ? "good" : "bad";
+    const seen = registry.seenOf(name, address);
+    const isGood = signing!.cookies.isGood(cookie, "ping", address, name, seen, monotonic());
+    return isGood ? "good" : "bad";
   }
 
   function reply(message: Reply, key: Uint8Array, { address, port, peer }: Peer): void {

@@ -4,7 +4,8 @@
  *
  * Who may change what: a plain ping is as good as whoever sent it, so it never touches a name that
  * was ever signed. A signed ping counts only with a higher counter than the last, and only from an
- * address that has shown it is there: the one already recorded, or one with a good cookie.
+ * address that has shown it is there: the one already recorded, with or without a cookie, or one
+ * with a good cookie.
  */
 import type { Change, Host, HostStore } from "../host.ts";
 import { familyOf } from "../protocol/address.ts";
@@ -93,10 +94,7 @@ export class Registry {
     const isRecorded = signed?.[familyOf(address)]?.address === address;
     const isAccepted =
       Number.isSafeInteger(counter) &&
-      ((cookie === "none" &&
-        isRecorded &&
-        counter > last &&
-        Math.abs(counter - clock) <= COUNTER_WINDOW) ||
+      ((isRecorded && counter > last && Math.abs(counter - clock) <= COUNTER_WINDOW) ||
         (cookie === "good" && counter > last && counter <= Math.max(last, clock) + COUNTER_WINDOW));
     if (!isAccepted) {
       return { kind: "challenge", counter: Math.max(last + 1, clock), isOld: counter <= last };
@@ -112,6 +110,16 @@ export class Registry {
   /** The counter now stored for a signed name, durably; 0 if none. */
   counterOf(name: string): number {
     return this.#hosts.get(name)?.counter ?? 0;
+  }
+
+  /**
+   * When a name was last seen by signed pings in an address's family, durably or not yet:
+   * milliseconds since 1970, 0 if never. Cookies are made with it.
+   */
+  seenOf(name: string, address: string): number {
+    const known = this.#latest(name);
+    if (known?.counter === undefined) return 0;
+    return known[familyOf(address)]?.lastSeen ?? 0;
   }
 
   /**

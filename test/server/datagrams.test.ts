@@ -336,6 +336,30 @@ describe("signed pings", () => {
     await server.stop();
   });
 
+  test("with an answer to a challenge that was held back change nothing once a newer ping was accepted", async () => {
+    const server = await startServer({ isSigning: true });
+    server.exchange(HOME);
+    server.state.now += 600_000;
+    // Two minutes slow: the counter that a challenge names is above all that this clock gives.
+    const slow = (): string => encodeCounter((server.state.now - 120_000) * 1000);
+    const challenge = server.ping({ counter: slow() }, AWAY)!;
+    server.state.now += 10_000;
+    expect(server.ping({ counter: slow() }, HOME)).toMatchObject({ type: "A" });
+    const held = { counter: challenge.counter, cookie: challenge.value };
+    expect(server.ping(held, AWAY)).toMatchObject({ type: "C" });
+    expect(server.hosts.get("nas")!.ipv4!.address).toBe(HOME);
+    await server.stop();
+  });
+
+  test("with an answer to a challenge are accepted though a newer ping came in the other family", async () => {
+    const server = await startServer({ isSigning: true });
+    const challenge = server.ping({}, AWAY)!;
+    server.exchange(SIX);
+    const counter = encodeCounter(server.hosts.get("nas")!.counter! + 1);
+    expect(server.ping({ counter, cookie: challenge.value }, AWAY)).toMatchObject({ type: "A" });
+    await server.stop();
+  });
+
   test("that the network doubled are answered once, and the copy is not challenged", async () => {
     const server = await startServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;

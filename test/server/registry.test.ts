@@ -121,9 +121,10 @@ describe("a signed ping", () => {
     ["a counter over 300 s ahead", { counter: COUNTER + COUNTER_WINDOW + 1 }, 0, "challenge"],
     ["a counter 300 s behind", { counter: COUNTER + 1 }, 300, "accepted"],
     ["a counter over 300 s behind", { counter: COUNTER + 1 }, 301, "challenge"],
+    ["a bad cookie, all else right", { counter: COUNTER + 1, cookie: "bad" }, 0, "accepted"],
     [
-      "a bad cookie, though all else is right",
-      { counter: COUNTER + 1, cookie: "bad" },
+      "a bad cookie and another address",
+      { counter: COUNTER + 1, address: AWAY, cookie: "bad" },
       0,
       "challenge",
     ],
