@@ -3,7 +3,6 @@
  * without a socket and a disk. Among them an honest client pings, moves and must be served.
  */
 import { isUnicast } from "../../src/protocol/address.ts";
-import { Cookies } from "../../src/protocol/cookie.ts";
 import {
   decodeCounter,
   decodeReply,
@@ -13,9 +12,7 @@ import {
   type Reply,
 } from "../../src/protocol/message.ts";
 import type { Host, Hosts } from "../../src/host.ts";
-import { Registry } from "../../src/server/registry.ts";
-import { listenLoop } from "../../src/server/datagrams.ts";
-import type { DatagramHandler } from "../../src/system/udp.ts";
+import { type Done, type MadeUpServer, startServer, SyncedDisk } from "../world.ts";
 import { Datagrams, endsInMac, type HonestPing, keyOf, NAMES, SECRET } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { findingOf, must, type Target, type TargetKind } from "./target.ts";
@@ -55,13 +52,6 @@ const LONGEST_LINE = 260;
 const PER_SYNC = 64;
 const PER_EXCHANGE = 4096;
 
-/** What waits for a sync. */
-interface Pending {
-  name: string;
-  host: Host;
-  done: ((isDurable: boolean) => void) | undefined;
-}
-
 class ServerTarget implements Target {
   readonly name = serverKind.name;
   readonly #random: Random;
@@ -69,13 +59,11 @@ class ServerTarget implements Target {
   readonly #hosts: Hosts = new Map();
   /** What honest pings have made of the signed names; {@link #hosts} must agree. */
   readonly #signed: Hosts = new Map();
-  readonly #stop = new AbortController();
-  #loop: Promise<unknown> = Promise.resolve();
-  #receive: DatagramHandler = () => {};
+  readonly #disk = new SyncedDisk(true);
+  #server: MadeUpServer | undefined;
   #now = 1_763_812_800_000;
   #input: Uint8Array = new Uint8Array();
   #source = "";
-  #pending: Pending[] = [];
   #replies: Reply[] = [];
   #lines = 0;
   inputs = 0;
@@ -86,42 +74,22 @@ class ServerTarget implements Target {
   }
 
   async start(): Promise<void> {
-    const listening = Promise.withResolvers<void>();
     const check = (line: string) => this.#checkLine(line);
-    this.#loop = listenLoop({
-      bind: async ({ onDatagram }) => {
-        this.#receive = onDatagram;
-        const send = (bytes: Uint8Array, port: number, peer: string) =>
-          this.#sent(bytes, port, peer);
-        return { address: "::", port: PORT, send, close() {} };
-      },
-      registry: new Registry(this.#hosts, MAX_CLIENTS),
-      clientLog: {
-        append: (name, host, done) => this.#append(name, host, done),
-        settled: async () => this.#sync(true),
-      },
+    this.#server = await startServer({
+      hosts: this.#hosts,
+      maxClients: MAX_CLIENTS,
       // As `serve` does it: a key is derived for each ping.
-      signing: {
-        keyOf: (name) => deriveKey(SECRET, name, 1),
-        cookies: new Cookies(new Uint8Array(32)),
-      },
-      allowPlain: true,
+      keyOf: (name) => deriveKey(SECRET, name, 1),
       isPublic: true,
-      log: {
-        error: check,
-        warn: check,
-        log(line) {
-          listening.resolve();
-          check(line);
-        },
-        info: check,
-        debug: check,
-      },
+      log: { error: check, warn: check, log: check, info: check, debug: check },
       now: () => this.#now,
       monotonic: () => this.#now,
-      signal: this.#stop.signal,
+      disk: {
+        write: (name, host, done) => this.#write(name, host, done),
+        settled: async () => this.#sync(true),
+      },
+      socket: { send: (bytes, port, peer) => this.#sent(bytes, port, peer) },
     });
-    await listening.promise;
   }
 
   run(count: number): void {
@@ -140,8 +108,7 @@ class ServerTarget implements Target {
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
+    await this.#server?.stop();
   }
 
   #try(input: Uint8Array, source: string, port: number): void {
@@ -149,7 +116,7 @@ class ServerTarget implements Target {
     this.#input = input;
     this.#source = source;
     try {
-      this.#receive(input, source, port, source);
+      this.#server!.receive(input, source, port, source);
     } catch (error) {
       throw findingOf(error, input);
     }
@@ -193,22 +160,15 @@ class ServerTarget implements Target {
   }
 
   #sync(isDurable: boolean): void {
-    const batch = this.#pending;
-    if (batch.length === 0) return;
-    this.#pending = [];
-    for (const { name, host, done } of batch) {
-      if (!done) continue;
-      if (isDurable) this.#signed.set(name, host);
-      try {
-        done(isDurable);
-      } catch (error) {
-        throw findingOf(error, this.#input);
-      }
+    try {
+      this.#disk.sync(isDurable);
+    } catch (error) {
+      throw findingOf(error, this.#input);
     }
   }
 
   /** The server has accepted the datagram that it is looking at. */
-  #append(name: string, host: Host, done?: (isDurable: boolean) => void): void {
+  #write(name: string, host: Host, done: Done | undefined): void {
     if (host.counter === undefined) {
       const folded = name.toUpperCase().toLowerCase().replace(/\.+$/, "");
       must(!this.#signed.has(folded), "a plain ping says nothing of a signed name");
@@ -226,7 +186,15 @@ class ServerTarget implements Target {
     }
     const isFromSource = [host.ipv4, host.ipv6].some((seen) => seen?.address === this.#source);
     must(isFromSource, "the address recorded is the datagram's source");
-    this.#pending.push({ name, host, done });
+    this.#disk.write(
+      name,
+      host,
+      done &&
+        ((isDurable) => {
+          if (isDurable) this.#signed.set(name, host);
+          done(isDurable);
+        }),
+    );
   }
 
   /** The server has sent a reply. */

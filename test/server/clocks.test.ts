@@ -13,7 +13,7 @@ import {
   pingServer,
 } from "../../src/client/client.ts";
 import { GIVE_UP_MS, NoAcknowledgementError, SCHEDULE } from "../../src/client/exchange.ts";
-import { Cookies, EPOCH_MS } from "../../src/protocol/cookie.ts";
+import { EPOCH_MS } from "../../src/protocol/cookie.ts";
 import {
   decode,
   decodeCounter,
@@ -25,11 +25,7 @@ import {
   type Ping,
   type Reply,
 } from "../../src/protocol/message.ts";
-import type { Hosts } from "../../src/host.ts";
-import { Registry } from "../../src/server/registry.ts";
-import { listenLoop } from "../../src/server/datagrams.ts";
-import type { DatagramHandler } from "../../src/system/udp.ts";
-import { recordedLog } from "../recorded-log.ts";
+import { startServer } from "../world.ts";
 
 const NAME = "nas";
 const KEY = new Uint8Array(32).fill(1);
@@ -65,7 +61,7 @@ describe("whatever the clocks, a ping takes two round trips at most", () => {
   );
 
   test.each(pairs)("client %s, server %s", async (_client, _server, client, server) => {
-    await using world = newWorld({ client, server });
+    await using world = await newWorld({ client, server });
 
     // A new address must prove itself: always two, and the challenge tells the server's time.
     const first = await world.ping();
@@ -89,7 +85,7 @@ describe("whatever the clocks, a ping takes two round trips at most", () => {
   });
 
   test("also when the server's clock is set back an hour, and forward again", async () => {
-    await using world = newWorld({ client: TODAY, server: TODAY });
+    await using world = await newWorld({ client: TODAY, server: TODAY });
     await world.ping();
     world.clocks.server -= HOUR;
     for (const address of [HOME, HOME, AWAY]) {
@@ -105,7 +101,7 @@ describe("whatever the clocks, a ping takes two round trips at most", () => {
 
   test("also when both were in 2099 and are put right", async () => {
     // The stored counter stays in 2099, where no right clock gets: each ping is challenged.
-    await using world = newWorld({ client: CLOCKS["in 2099"], server: CLOCKS["in 2099"] });
+    await using world = await newWorld({ client: CLOCKS["in 2099"], server: CLOCKS["in 2099"] });
     await world.ping();
     world.clocks.client = world.clocks.server = TODAY;
     for (const address of [HOME, HOME, AWAY, AWAY]) {
@@ -118,13 +114,13 @@ describe("whatever the clocks, a ping takes two round trips at most", () => {
 
   test("also when the server's cookies change between the two", async () => {
     // The first ping arrives 10 ms before that, the second 30 ms after it.
-    await using world = newWorld({ client: TODAY, server: TODAY });
+    await using world = await newWorld({ client: TODAY, server: TODAY });
     await world.pass(EPOCH_MS - (SERVER_UPTIME % EPOCH_MS) - 30);
     expect(await world.ping()).toMatchObject({ recorded: HOME, roundTrips: 2 });
   });
 
   test("one that moves in the middle of a ping must prove itself where it is now", async () => {
-    await using world = newWorld({ client: TODAY, server: TODAY });
+    await using world = await newWorld({ client: TODAY, server: TODAY });
     // The ping with the cookie has been sent at 40 ms, and is acknowledged to where nobody is any
     // more. Sent again, it has the cookie of another address: one more challenge.
     world.after(50, () => world.move(AWAY));
@@ -136,7 +132,7 @@ describe("whatever the clocks, a ping takes two round trips at most", () => {
 
   test("also a minute behind and seconds after the last", async () => {
     // The challenge of the first ping put the counter a minute ahead of the client's clock.
-    await using world = newWorld({ client: TODAY - MINUTE, server: TODAY });
+    await using world = await newWorld({ client: TODAY - MINUTE, server: TODAY });
     await world.ping();
     await world.pass(10 * SECOND);
     expect(await world.ping()).toMatchObject({ recorded: HOME, roundTrips: 2 });
@@ -169,7 +165,7 @@ describe("in a network that loses, doubles and reorders datagrams", () => {
       const random = randomNumbers(seed);
       // Round trips of 20 ms to 2 s, each datagram taking half of its way's time to all of it.
       let slowest = 0;
-      await using world = newWorld({
+      await using world = await newWorld({
         client,
         server: TODAY,
         random,
@@ -217,7 +213,7 @@ describe("in a network that loses, doubles and reorders datagrams", () => {
 // A second copy of a ping that is on its way to the disk is challenged at once, and the challenge
 // overtakes the acknowledgement, which is still good.
 test("a network that delivers everything twice is no hindrance", async () => {
-  await using world = newWorld({ client: TODAY, server: TODAY, duplicates: 1.1 });
+  await using world = await newWorld({ client: TODAY, server: TODAY, duplicates: 1.1 });
   for (const address of [HOME, HOME, AWAY]) {
     world.move(address);
     const { result } = await world.tryToPing();
@@ -558,7 +554,7 @@ interface WorldOptions {
 }
 
 /** A server, a client that can move, and a network between them. */
-function newWorld({
+async function newWorld({
   client,
   server,
   random = () => 1,
@@ -571,16 +567,13 @@ function newWorld({
   const clientParts = simulation.clientParts();
   /** The client's open ones by port. */
   const sockets = new Map<number, (datagram: Uint8Array) => void>();
-  const hosts: Hosts = new Map();
   const storedCounters: number[] = [];
   const acknowledgedCounters: number[] = [];
   const answered = new Set<string>();
   const network = { carried: 0, lost: 0, doubled: 0, overtaken: 0 };
-  const stopping = new AbortController();
   let address = HOME;
   let newestDelivered = 0;
   let lastPort = 40_000;
-  let toServer: DatagramHandler = () => {};
   let sent: Ping[] = [];
 
   /** An address as a dual-stack socket has it. */
@@ -607,40 +600,32 @@ function newWorld({
     }
   }
 
-  const loop = listenLoop({
-    async bind({ onDatagram }) {
-      toServer = onDatagram;
-      return {
-        address: "::",
-        port: TO_SERVER.port,
-        send(datagram, port, peer) {
-          const reply = decodeReply(datagram)!;
-          if (reply.type === "A") acknowledgedCounters.push(decodeCounter(reply.counter));
-          carry(datagram, (received) => {
-            const socket = peer === peerOf(address) ? sockets.get(port) : undefined;
-            if (socket) answered.add(reply.nonce);
-            socket?.(received);
-          });
-        },
-        close() {},
-      };
-    },
-    registry: new Registry(hosts, 10),
-    clientLog: {
-      settled: async () => {},
-      append(_name, host, done) {
+  const { hosts, receive, stop } = await startServer({
+    keyOf: () => KEY,
+    cookieKey: new Uint8Array(32).fill(3),
+    allowPlain: false,
+    isPublic: true,
+    now: () => clocks.server + simulation.time,
+    monotonic: () => SERVER_UPTIME + simulation.time,
+    disk: {
+      write(_name, host, done) {
         storedCounters.push(host.counter!);
         // A disk's time; whoever is answered at once overtakes who waits for it.
         simulation.after(3, () => done?.(true));
       },
+      settled: async () => {},
     },
-    signing: { keyOf: () => KEY, cookies: new Cookies(new Uint8Array(32).fill(3)) },
-    allowPlain: false,
-    isPublic: true,
-    log: recordedLog(),
-    now: () => clocks.server + simulation.time,
-    monotonic: () => SERVER_UPTIME + simulation.time,
-    signal: stopping.signal,
+    socket: {
+      send(datagram, port, peer) {
+        const reply = decodeReply(datagram)!;
+        if (reply.type === "A") acknowledgedCounters.push(decodeCounter(reply.counter));
+        carry(datagram, (received) => {
+          const socket = peer === peerOf(address) ? sockets.get(port) : undefined;
+          if (socket) answered.add(reply.nonce);
+          socket?.(received);
+        });
+      },
+    },
   });
 
   async function tryToPing() {
@@ -658,7 +643,7 @@ function newWorld({
             send(datagram) {
               sent.push(pingIn(datagram));
               const from = address;
-              carry(datagram, (received) => toServer(received, from, port, peerOf(from)));
+              carry(datagram, (received) => receive(received, from, port, peerOf(from)));
               return true;
             },
             close: () => void sockets.delete(port),
@@ -695,8 +680,7 @@ function newWorld({
       return { ...result, roundTrips: pings.length };
     },
     async [Symbol.asyncDispose]() {
-      stopping.abort();
-      await loop;
+      await stop();
     },
   };
 }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
 import { addressFromHex } from "../../src/protocol/address.ts";
-import { Cookies } from "../../src/protocol/cookie.ts";
 import {
   decodeCounter,
   decodeReply,
@@ -12,11 +11,8 @@ import {
   NO_COOKIE,
   type Reply,
 } from "../../src/protocol/message.ts";
-import type { Host, Hosts } from "../../src/host.ts";
-import { Registry } from "../../src/server/registry.ts";
-import { type Counters, listenLoop } from "../../src/server/datagrams.ts";
-import type { DatagramHandler } from "../../src/system/udp.ts";
 import { recordedLog } from "../recorded-log.ts";
+import { type ServerOptions, startServer, SyncedDisk } from "../world.ts";
 
 const HOME = "203.0.113.7";
 const AWAY = "198.51.100.9";
@@ -25,82 +21,52 @@ const NOON = 1_763_812_800_000;
 const SECRET = new Uint8Array(32).fill(1);
 const KEY = deriveKey(SECRET, "nas", 1);
 
-interface Options {
-  maxClients?: number;
+interface Options extends Pick<ServerOptions, "maxClients" | "allowPlain" | "isPublic"> {
+  /** What the socket is bound to. */
   address?: string;
   isSigning?: boolean;
-  allowPlain?: boolean;
-  isPublic?: boolean;
-  /** Leaves what is appended undecided until `sync` is called. */
+  /** Leaves records undecided until `disk.sync` is called. */
   isSlow?: boolean;
 }
 
-/** A server without a socket or a disk: datagrams are put in by hand, and the clock stands still. */
-async function startServer({
-  maxClients = 10,
-  address = "::",
-  isSigning = false,
-  allowPlain = true,
-  isPublic = false,
-  isSlow = false,
-}: Options = {}) {
-  const hosts: Hosts = new Map();
+/** A made-up server whose clocks stand still; `nas` and its key are those of the tests. */
+async function newServer({ isSigning = false, isSlow = false, address, ...options }: Options = {}) {
   const log = recordedLog();
-  const stop = new AbortController();
   const state = { steps: [] as string[], now: NOON, monotonic: 0 };
-  const appended: [string, Host, ((isDurable: boolean) => void) | undefined][] = [];
   const replies: { reply: Reply; port: number; peer: string }[] = [];
-  let receive: DatagramHandler = () => {};
-  let fail: (error: Error) => void = () => {};
-  const sync = (isDurable = true): void => {
-    for (const [, , done] of appended.splice(0)) done?.(isDurable);
-  };
-  const loop = listenLoop({
-    async bind({ onDatagram, onError }) {
-      receive = onDatagram;
-      fail = onError;
-      return {
-        address,
-        port: 28630,
-        send(datagram, port, peer) {
-          expect(datagram).toHaveLength(109);
-          expect(hasMac(datagram, KEY)).toBe(true);
-          state.steps.push("sent");
-          replies.push({ reply: decodeReply(datagram)!, port, peer });
-        },
-        close: () => state.steps.push("closed"),
-      };
-    },
-    registry: new Registry(hosts, maxClients),
-    clientLog: {
-      append(name, host, done) {
-        appended.push([name, host, done]);
-        if (!isSlow) sync();
-      },
-      async settled() {
-        state.steps.push("settled");
-        sync();
-      },
-    },
-    signing: isSigning
-      ? { keyOf: (name) => deriveKey(SECRET, name, 1), cookies: new Cookies(new Uint8Array(32)) }
-      : undefined,
-    allowPlain,
-    isPublic,
+  const disk = new SyncedDisk(isSlow);
+  const { hosts, receive, fail, stop } = await startServer({
+    ...options,
+    ...(isSigning && { keyOf: (name) => deriveKey(SECRET, name, 1) }),
     log,
     now: () => state.now,
     monotonic: () => state.monotonic,
-    signal: stop.signal,
+    disk: {
+      write: (...written) => disk.write(...written),
+      settled() {
+        state.steps.push("settled");
+        return disk.settled();
+      },
+    },
+    socket: {
+      ...(address !== undefined && { address }),
+      send(datagram, port, peer) {
+        expect(datagram).toHaveLength(109);
+        expect(hasMac(datagram, KEY)).toBe(true);
+        state.steps.push("sent");
+        replies.push({ reply: decodeReply(datagram)!, port, peer });
+      },
+      close: () => state.steps.push("closed"),
+    },
   });
-  await Promise.resolve();
   const server = {
     hosts,
     log,
     state,
-    appended,
+    disk,
     replies,
-    sync,
-    fail: (error: Error) => fail(error),
+    fail,
+    stop,
     send: (datagram: string | Uint8Array, from = HOME, port = 40_000) =>
       receive(Buffer.from(datagram as string), from, port, `peer of ${from}`),
     /** Sends a signed ping; the last reply, if there was one to it. */
@@ -117,18 +83,13 @@ async function startServer({
       if (challenge?.type !== "C") return challenge;
       return server.ping({ counter: challenge.counter, cookie: challenge.value }, from);
     },
-    async stop(): Promise<Partial<Counters>> {
-      stop.abort();
-      const counters = await loop;
-      return Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0));
-    },
   };
   return server;
 }
 
 describe("plain pings", () => {
   test("are recorded, and what a person wants to know is logged", async () => {
-    const server = await startServer();
+    const server = await newServer();
     server.send("nas");
     server.state.now += 1000;
     server.send("nas");
@@ -157,15 +118,15 @@ describe("plain pings", () => {
   });
 
   test("are all appended to the client log", async () => {
-    const server = await startServer({ isSlow: true });
+    const server = await newServer({ isSlow: true });
     server.send("nas");
     server.send("pi");
-    expect(server.appended.map(([name]) => name)).toEqual(["nas", "pi"]);
+    expect(server.disk.waiting.map(({ name }) => name)).toEqual(["nas", "pi"]);
     await server.stop();
   });
 
   test("of a new name are dropped when max_clients names are known, which is said once", async () => {
-    const server = await startServer({ maxClients: 1 });
+    const server = await newServer({ maxClients: 1 });
     server.send("nas");
     for (let i = 0; i < 100; i++) server.send(`made-up-${i}`);
     server.send("nas", AWAY);
@@ -179,7 +140,7 @@ describe("plain pings", () => {
   });
 
   test("fill no disk with messages: ten changes a second are shown, the others with -v", async () => {
-    const server = await startServer();
+    const server = await newServer();
     for (let i = 0; i < 100; i++) server.send("nas", `203.0.113.${i}`);
     const shown = () => server.log.lines.filter((line) => line.startsWith("log:")).length - 1;
     expect(shown()).toBe(10);
@@ -192,7 +153,7 @@ describe("plain pings", () => {
   });
 
   test("are dropped where they are not allowed, and the first one says how to allow them", async () => {
-    const server = await startServer({ isSigning: true, allowPlain: false });
+    const server = await newServer({ isSigning: true, allowPlain: false });
     server.send("nas");
     server.send("pi");
     expect(server.hosts.size).toBe(0);
@@ -205,7 +166,7 @@ describe("plain pings", () => {
 });
 
 test("what is no ping is dropped and counted, and shown only with --debug", async () => {
-  const server = await startServer();
+  const server = await newServer();
   server.send("");
   server.send(Buffer.from([0xff, 0xfe]));
   server.send("\x1b[31m");
@@ -224,7 +185,7 @@ test("what is no ping is dropped and counted, and shown only with --debug", asyn
 
 describe("signed pings", () => {
   test("are challenged first, and acknowledged with the address that was seen", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     const challenge = server.ping();
     expect(challenge).toMatchObject({
       type: "C",
@@ -249,7 +210,7 @@ describe("signed pings", () => {
   });
 
   test("from the recorded address are acknowledged at once", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     server.exchange();
     server.state.now += 300_000;
     expect(server.ping()).toMatchObject({ type: "A" });
@@ -257,38 +218,38 @@ describe("signed pings", () => {
   });
 
   test("are acknowledged when they are durable, not before", async () => {
-    const server = await startServer({ isSigning: true, isSlow: true });
+    const server = await newServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;
     const answer = { counter: challenge.counter, cookie: challenge.value };
     expect(server.ping(answer)).toBeUndefined();
     expect(server.hosts.size).toBe(0);
-    server.sync();
+    server.disk.sync();
     expect(server.replies.at(-1)!.reply.type).toBe("A");
     expect(server.hosts.size).toBe(1);
     await server.stop();
   });
 
   test("that cannot be made durable are not answered, and the counter is not used up", async () => {
-    const server = await startServer({ isSigning: true, isSlow: true });
+    const server = await newServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;
     const answer = { counter: challenge.counter, cookie: challenge.value };
     server.ping(answer);
-    server.sync(false);
+    server.disk.sync(false);
     expect(server.replies).toHaveLength(1);
     expect(server.hosts.size).toBe(0);
     server.ping(answer);
-    server.sync();
+    server.disk.sync();
     expect(server.replies.at(-1)!.reply).toMatchObject({ type: "A", counter: challenge.counter });
     expect(await server.stop()).toEqual({ accepted: 1, challenged: 1, "not durable": 1 });
   });
 
   test("of one name in one sync are both answered, each when its record is stored", async () => {
-    const server = await startServer({ isSigning: true, isSlow: true });
+    const server = await newServer({ isSigning: true, isSlow: true });
     const { counter, value: cookie } = server.ping()!;
     const next = encodeCounter(decodeCounter(counter) + 1);
     server.ping({ counter, cookie, nonce: "1".repeat(16) });
     server.ping({ counter: next, cookie, nonce: "2".repeat(16) });
-    server.sync();
+    server.disk.sync();
     expect(
       server.replies.slice(1).map(({ reply }) => [reply.type, reply.nonce, reply.counter]),
     ).toEqual([
@@ -299,7 +260,7 @@ describe("signed pings", () => {
   });
 
   test("with a wrong MAC are met with silence, and a line a second that names the source", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     const ping = { name: "nas", counter: "0".repeat(16), nonce: "0".repeat(16), cookie: NO_COOKIE };
     const forged = encodePing(ping, deriveKey(SECRET, "pi", 1));
     for (let i = 0; i < 50; i++) server.send(forged, AWAY);
@@ -314,7 +275,7 @@ describe("signed pings", () => {
   });
 
   test("of one name are challenged ten times a second at most", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     for (let i = 0; i < 50; i++) server.ping();
     expect(server.replies).toHaveLength(10);
     server.state.monotonic += 1000;
@@ -324,7 +285,7 @@ describe("signed pings", () => {
   });
 
   test("that are replayed use up no challenge of the client's own, wherever it is now", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     server.exchange();
     const old = { counter: encodeCounter(NOON * 1000 - 1) };
     for (const address of [HOME, AWAY, "192.0.2.66"]) {
@@ -361,18 +322,18 @@ describe("signed pings", () => {
   });
 
   test("that the network doubled are answered once, and the copy is not challenged", async () => {
-    const server = await startServer({ isSigning: true, isSlow: true });
+    const server = await newServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;
     const answer = { counter: challenge.counter, cookie: challenge.value };
     server.ping(answer);
     server.ping(answer);
-    server.sync();
+    server.disk.sync();
     expect(server.replies.map(({ reply }) => reply.type)).toEqual(["C", "A"]);
     expect(await server.stop()).toEqual({ accepted: 1, challenged: 1, copy: 1 });
   });
 
   test("that were accepted are answered before the socket is closed", async () => {
-    const server = await startServer({ isSigning: true, isSlow: true });
+    const server = await newServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;
     server.ping({ counter: challenge.counter, cookie: challenge.value });
     expect(await server.stop()).toEqual({ accepted: 1, challenged: 1 });
@@ -382,7 +343,7 @@ describe("signed pings", () => {
   });
 
   test("are dropped by a server without a secret, which says once that it has none", async () => {
-    const server = await startServer();
+    const server = await newServer();
     expect(server.ping()).toBeUndefined();
     expect(server.ping()).toBeUndefined();
     expect(server.log.lines.filter((line) => line.startsWith("warn"))).toEqual([
@@ -398,14 +359,14 @@ describe("signed pings", () => {
     ["IPv6 multicast", "ff02::1", 40_000],
     ["the unspecified address", "0.0.0.0", 40_000],
   ])("from %s are not answered", async (_what, address, port) => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     expect(server.ping({}, address, port)).toBeUndefined();
     expect(server.hosts.size).toBe(0);
     await server.stop();
   });
 
   test("of a name take it out of reach of plain ones", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     server.send("nas", AWAY);
     server.exchange();
     expect(server.log.lines).toContain("log: nas at 203.0.113.7 is signed from now on");
@@ -416,7 +377,7 @@ describe("signed pings", () => {
 });
 
 test("a public server warns once of a host whose address is a private network's", async () => {
-  const server = await startServer({ isPublic: true });
+  const server = await newServer({ isPublic: true });
   for (const address of ["172.17.0.1", "172.17.0.1", "172.17.0.2"]) server.send("nas", address);
   server.send("pi", HOME);
   expect(server.log.lines.filter((line) => /^(warn|hint)/.test(line))).toEqual([
@@ -427,7 +388,7 @@ test("a public server warns once of a host whose address is a private network's"
 });
 
 test("a log line stays under 300 bytes, however long the name", async () => {
-  const server = await startServer({ maxClients: 2, isPublic: true });
+  const server = await newServer({ maxClients: 2, isPublic: true });
   const six = "fd00:db8:1111:2222:3333:4444:5555:6666";
   for (const name of ["a".repeat(65_507), "é".repeat(128), "🏠".repeat(64)]) {
     server.send(name, six);
@@ -447,13 +408,13 @@ test.each([
   ["0.0.0.0", "every interface, IPv4"],
   ["192.0.2.1", "192.0.2.1"],
 ])("bound to %s it says that it listens on %s", async (address, words) => {
-  const server = await startServer({ address });
+  const server = await newServer({ address });
   expect(server.log.lines).toEqual([`log: listening on UDP port 28630, ${words}`]);
   await server.stop();
 });
 
 test("a socket's error is no reason to stop", async () => {
-  const server = await startServer();
+  const server = await newServer();
   server.fail(new Error("ECONNREFUSED"));
   server.send("nas");
   expect(server.log.lines).toContain("debug: socket: ECONNREFUSED");
@@ -461,33 +422,17 @@ test("a socket's error is no reason to stop", async () => {
 });
 
 describe("the loop itself", () => {
-  const parts = {
-    registry: new Registry(new Map(), 1),
-    clientLog: { append() {}, async settled() {} },
-    signing: undefined,
-    allowPlain: true,
-    isPublic: false,
-    log: recordedLog(),
-    now: () => 0,
-    monotonic: () => 0,
-  };
-
   test("rejects with the system's error when the address cannot be bound", async () => {
     const inUse = Object.assign(new Error("in use"), { code: "EADDRINUSE" });
-    const { signal } = new AbortController();
-    const loop = listenLoop({ ...parts, bind: () => Promise.reject(inUse), signal });
-    await expect(loop).rejects.toBe(inUse);
+    await expect(startServer({ bindError: inUse })).rejects.toBe(inUse);
   });
 
   test("is stopped by a signal that came before the socket was bound, too", async () => {
     let closed = false;
-    const socket = {
-      address: "::",
-      port: 1,
-      send() {},
-      close: () => (closed = true),
-    };
-    await listenLoop({ ...parts, bind: async () => socket, signal: AbortSignal.abort() });
+    const stopping = new AbortController();
+    stopping.abort();
+    const server = await startServer({ stopping, socket: { close: () => (closed = true) } });
+    await server.stop();
     expect(closed).toBe(true);
   });
 });

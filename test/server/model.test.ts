@@ -45,7 +45,6 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 
 import { addressFromHex, familyOf } from "../../src/protocol/address.ts";
-import { Cookies } from "../../src/protocol/cookie.ts";
 import {
   decode,
   decodeCounter,
@@ -60,9 +59,7 @@ import {
   type Reply,
 } from "../../src/protocol/message.ts";
 import type { Host, Hosts } from "../../src/host.ts";
-import { Registry } from "../../src/server/registry.ts";
-import { listenLoop } from "../../src/server/datagrams.ts";
-import type { DatagramHandler } from "../../src/system/udp.ts";
+import { type Done, type MadeUpServer, startServer } from "../world.ts";
 
 /** Fixed, so that a change either passes or does not; other seeds and more runs: set these. */
 const SEED = Number(process.env["MODEL_SEED"] ?? 1);
@@ -426,7 +423,10 @@ class Client {
   }
 }
 
-type Done = (isDurable: boolean) => void;
+/** Nothing reads it here: the words are for datagrams.test.ts. */
+const ignore = () => {};
+const SILENT = { error: ignore, warn: ignore, log: ignore, info: ignore, debug: ignore };
+
 type Batch = Map<string, { host: Host; done: Done[] }>;
 
 /** The client log's disk: one batch is written at a time, and a host in it once, as it is last. */
@@ -435,7 +435,7 @@ class Disk {
   #waiting: Batch = new Map();
   #writing: Batch | undefined;
 
-  append(name: string, host: Host, done?: Done): void {
+  append(name: string, host: Host, done: Done | undefined): void {
     const line = this.#waiting.get(name) ?? { host, done: [] };
     line.host = host;
     if (done) line.done.push(done);
@@ -491,9 +491,7 @@ class World {
   #elapsed = 12_345;
 
   #hosts: Hosts = new Map();
-  #receive: DatagramHandler = () => {};
-  #stopping = new AbortController();
-  #loop: Promise<unknown> = Promise.resolve();
+  #server: MadeUpServer | undefined;
   #process = 0;
 
   #toServer: Mail[] = [];
@@ -523,42 +521,28 @@ class World {
 
   /** Starts a server on what is durable. */
   async start(): Promise<void> {
-    const listening = Promise.withResolvers<void>();
-    const ignore = () => {};
     this.#process++;
     this.#hosts = new Map(this.#disk.durable);
-    this.#stopping = new AbortController();
-    this.#loop = listenLoop({
-      bind: async ({ onDatagram }) => {
-        this.#receive = onDatagram;
-        const send = (bytes: Uint8Array, _port: number, peer: string) => this.#sent(bytes, peer);
-        return { address: "::", port: 28630, send, close: ignore };
-      },
-      registry: new Registry(this.#hosts, 100),
-      clientLog: {
-        append: (name, host, done) => this.#append(name, host, done),
-        settled: async () => {},
-      },
-      signing: { keyOf, cookies: new Cookies(new Uint8Array(32).fill(this.#process)) },
+    this.#server = await startServer({
+      hosts: this.#hosts,
+      maxClients: 100,
+      keyOf,
+      cookieKey: new Uint8Array(32).fill(this.#process),
       allowPlain: this.#setting.allowPlain,
       isPublic: true,
-      log: {
-        error: ignore,
-        warn: ignore,
-        log: () => listening.resolve(),
-        info: ignore,
-        debug: ignore,
-      },
+      log: SILENT,
       now: () => this.#serverClock.now(),
       monotonic: () => this.#elapsed,
-      signal: this.#stopping.signal,
+      disk: {
+        write: (name, host, done) => this.#append(name, host, done),
+        settled: async () => {},
+      },
+      socket: { send: (bytes, _port, peer) => this.#sent(bytes, peer) },
     });
-    await listening.promise;
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop;
+    await this.#server?.stop();
   }
 
   recorded(name: string): string | undefined {
@@ -738,7 +722,7 @@ class World {
     const bytes = mail.bytes.slice();
     const before = new Map(this.#hosts);
     this.#current = mail;
-    this.#receive(bytes, mail.address, 40_000, mail.address);
+    this.#server!.receive(bytes, mail.address, 40_000, mail.address);
     this.#current = undefined;
     bytes.fill(0);
     for (const names of this.#signedVariants()) {
@@ -749,7 +733,7 @@ class World {
   }
 
   /** The server has accepted a ping: it must have had a reason to. */
-  #append(name: string, host: Host, done?: Done): void {
+  #append(name: string, host: Host, done: Done | undefined): void {
     const { bytes, address } = this.#current!;
     if (host.counter === undefined) {
       must(this.#setting.allowPlain, "4: plain pings are not accepted");

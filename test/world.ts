@@ -1,0 +1,144 @@
+/**
+ * A made-up server: the server's own code with a socket, a disk and clocks of the test. Datagrams are
+ * put in by hand. Alone this file knows how a server is put together; what its users judge is theirs.
+ */
+import { Cookies } from "../src/protocol/cookie.ts";
+import type { Host, Hosts } from "../src/host.ts";
+import { Registry } from "../src/server/registry.ts";
+import { type Counters, listenLoop } from "../src/server/datagrams.ts";
+import type { Log } from "../src/system/log.ts";
+import type { BindOptions, BoundSocket } from "../src/system/udp.ts";
+import { recordedLog } from "./recorded-log.ts";
+
+/** Called once, when a record is durable or that failed. */
+export type Done = (isDurable: boolean) => void;
+
+/** Takes the records that the server accepts. */
+export interface Disk {
+  /** @param done undefined where no one waits for the record to be durable */
+  write(name: string, host: Host, done: Done | undefined): void;
+  /** Resolves when all that was written is settled. */
+  settled(): Promise<void>;
+}
+
+/** A disk of one sync at a time: what is written waits for it. */
+export class SyncedDisk implements Disk {
+  /** What waits for the next sync, oldest first. */
+  readonly waiting: { readonly name: string; readonly host: Host; readonly done?: Done }[] = [];
+  readonly #isSlow: boolean;
+
+  /** @param isSlow whether only {@link sync} syncs; else each record is durable at once */
+  constructor(isSlow: boolean) {
+    this.#isSlow = isSlow;
+  }
+
+  write(name: string, host: Host, done: Done | undefined): void {
+    this.waiting.push({ name, host, ...(done && { done }) });
+    if (!this.#isSlow) this.sync();
+  }
+
+  /** Makes what waits durable, or fails to. */
+  sync(isDurable = true): void {
+    for (const { done } of this.waiting.splice(0)) done?.(isDurable);
+  }
+
+  async settled(): Promise<void> {
+    this.sync();
+  }
+}
+
+export interface ServerOptions {
+  /** The hosts known at the start; the server changes it. */
+  hosts?: Hosts;
+  maxClients?: number;
+  allowPlain?: boolean;
+  isPublic?: boolean;
+  /** The key of a signed name. Without it the server has no secret. */
+  keyOf?: (name: string) => Uint8Array;
+  /** 32 bytes. */
+  cookieKey?: Uint8Array;
+  log?: Log;
+  /** Milliseconds since 1970, UTC. */
+  now?: () => number;
+  /** Milliseconds of a monotonic clock. */
+  monotonic?: () => number;
+  disk?: Disk;
+  /** What the socket is bound to, and what becomes of replies. */
+  socket?: Partial<BoundSocket>;
+  /** Makes binding the socket fail. */
+  bindError?: Error;
+  /** Aborted before the start to see what a server does that is stopped early. */
+  stopping?: AbortController;
+}
+
+export interface MadeUpServer {
+  readonly hosts: Hosts;
+  /** Hands the server one datagram. */
+  readonly receive: BindOptions["onDatagram"];
+  /** Tells the server of an error of its socket. */
+  readonly fail: BindOptions["onError"];
+  /** Stops the server; how many datagrams ended in which way, without the zeros. */
+  stop(): Promise<Partial<Counters>>;
+}
+
+/**
+ * Starts a server, which listens when the promise resolves. Unless told otherwise records are durable
+ * at once, replies are dropped, and both clocks stand at 0.
+ * @throws bindError
+ */
+export async function startServer({
+  hosts = new Map(),
+  maxClients = 10,
+  allowPlain = true,
+  isPublic = false,
+  keyOf,
+  cookieKey = new Uint8Array(32),
+  log = recordedLog(),
+  now = () => 0,
+  monotonic = () => 0,
+  disk = new SyncedDisk(false),
+  socket,
+  bindError,
+  stopping = new AbortController(),
+}: ServerOptions = {}): Promise<MadeUpServer> {
+  let receive: BindOptions["onDatagram"] = () => {};
+  let fail: BindOptions["onError"] = () => {};
+  const listening = Promise.withResolvers<void>();
+  const loop = listenLoop({
+    async bind({ onDatagram, onError }) {
+      if (bindError) throw bindError;
+      receive = onDatagram;
+      fail = onError;
+      return { address: "::", port: 28630, send() {}, close() {}, ...socket };
+    },
+    registry: new Registry(hosts, maxClients),
+    clientLog: {
+      append: (name, host, done) => disk.write(name, host, done),
+      settled: () => disk.settled(),
+    },
+    signing: keyOf && { keyOf, cookies: new Cookies(cookieKey) },
+    allowPlain,
+    isPublic,
+    log: {
+      ...log,
+      log(message, hint) {
+        log.log(message, hint);
+        listening.resolve(); // a server's first line at this level says that it listens
+      },
+    },
+    now,
+    monotonic,
+    signal: stopping.signal,
+  });
+  await Promise.race([listening.promise, loop]);
+  return {
+    hosts,
+    receive,
+    fail,
+    async stop() {
+      stopping.abort();
+      const counters = await loop;
+      return Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0));
+    },
+  };
+}
