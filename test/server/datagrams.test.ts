@@ -298,7 +298,7 @@ describe("signed pings", () => {
   });
 
   test("with an answer to a challenge that was held back change nothing once a newer ping was accepted", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     server.exchange(HOME);
     server.state.now += 600_000;
     // Two minutes slow: the counter that a challenge names is above all that this clock gives.
@@ -313,7 +313,7 @@ describe("signed pings", () => {
   });
 
   test("with an answer to a challenge are accepted though a newer ping came in the other family", async () => {
-    const server = await startServer({ isSigning: true });
+    const server = await newServer({ isSigning: true });
     const challenge = server.ping({}, AWAY)!;
     server.exchange(SIX);
     const counter = encodeCounter(server.hosts.get("nas")!.counter! + 1);
