@@ -49,8 +49,6 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "store/format.ts": [],
   "store/host-table.ts": [],
   "store/name-index.ts": [],
-  "store/scanner.ts": ["node:buffer"], // isUtf8 alone
-  "store/time-text.ts": [],
 };
 
 /** Whether a file is one of these, or lies in one of these folders. */

@@ -15,7 +15,6 @@
 import { canonicalAddress, type Family, familyOf } from "../protocol/address.ts";
 import { decodeCounter, encodeCounter } from "../protocol/message.ts";
 import type { Host, HostStore, Hosts, Sighting } from "../host.ts";
-import { formatTime } from "./time-text.ts";
 
 /** A text that is not a client log; the message says where and why. */
 export class ClientLogFormatError extends Error {}
@@ -27,7 +26,7 @@ export interface DecodedClientLog {
 }
 
 /** The log's text, in slices of a few hundred hosts each, so that none takes long to make. */
-export function* encodeClientLog(hosts: HostStore): Generator<string> {
+export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): Generator<string> {
   let slice = "{";
   let count = 0;
   for (const [name, host] of hosts) {
@@ -54,7 +53,7 @@ export function decodeClientLog(text: string): DecodedClientLog {
  * @returns how many of them DynIP 0.1e recorded
  * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of them then
  */
-export function decodeInto(hosts: HostStore, text: string): number {
+export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -62,9 +61,11 @@ export function decodeInto(hosts: HostStore, text: string): number {
     throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
   }
   if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
-  refuseDuplicates(text, Object.keys(document).length);
+  const names = Object.keys(document);
+  refuseDuplicates(text, names.length);
   let carriedOver = 0;
-  for (const [name, value] of Object.entries(document)) {
+  for (const name of names) {
+    const value = document[name];
     try {
       if (Array.isArray(value)) carriedOver++;
       hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
@@ -97,11 +98,11 @@ export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string 
 function decodeHost(value: unknown): Host {
   const { ipv4, ipv6, counter } = checkKeys(value, HOST_KEYS);
   if (ipv4 === undefined && ipv6 === undefined) throw new ClientLogFormatError("it has no address");
-  return {
-    ...(ipv4 === undefined ? {} : { ipv4: decodeSighting(ipv4, "ipv4") }),
-    ...(ipv6 === undefined ? {} : { ipv6: decodeSighting(ipv6, "ipv6") }),
-    ...(counter === undefined ? {} : { counter: decodeStoredCounter(counter) }),
-  };
+  const host: { -readonly [Key in keyof Host]: Host[Key] } = {};
+  if (ipv4 !== undefined) host.ipv4 = decodeSighting(ipv4, "ipv4");
+  if (ipv6 !== undefined) host.ipv6 = decodeSighting(ipv6, "ipv6");
+  if (counter !== undefined) host.counter = decodeStoredCounter(counter);
+  return host;
 }
 
 function encodeSighting({ address, since, lastSeen }: Sighting): string {
@@ -156,11 +157,17 @@ function decodeTime(value: unknown, key: string, family?: Family): number {
   return time;
 }
 
+/** Costs 0.1 µs more than text made by hand: 2 % of a signed ping under full load. */
+function formatTime(time: number): string {
+  return new Date(time).toISOString();
+}
+
 function parseTime(text: string): number | undefined {
-  const time = TIME.test(text) ? Date.parse(text) : Number.NaN;
-  // Date.parse takes the 30th of February for the 2nd of March, which is not what is written.
-  const seconds = text.slice(0, "2026-11-22T13:01:02".length);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(seconds) ? time : undefined;
+  if (!TIME.test(text)) return undefined;
+  const time = Date.parse(text);
+  // Date.parse reads February 30 as March 2, and 24:00 as the next day: neither is what is written.
+  const day = Number(text.slice("2026-11-".length, "2026-11-22".length));
+  return new Date(time).getUTCDate() === day ? time : undefined;
 }
 
 /** A value of the log as a message shows it: what it holds may be as deep as its writer liked. */

@@ -1,7 +1,6 @@
 /** Reads what a server before this one has left: its client log, and the lines of its journal. */
 import { readWhole } from "../system/atomic-file.ts";
 import { ClientLogFormatError, decodeClientLog, decodeInto } from "./format.ts";
-import { scanClientLog } from "./scanner.ts";
 import { HostTable } from "./host-table.ts";
 import { EXIT, UserError } from "../system/errors.ts";
 import type { Files } from "../system/files.ts";
@@ -21,10 +20,6 @@ export async function readLog(
 ): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
   const bytes = await readWhole(target, files);
   if (bytes === undefined) return { hosts: newTable(), carriedOver: 0, bytes: 0 };
-  const scanned = newTable();
-  if (scanClientLog(bytes, scanned)) {
-    return { hosts: scanned, carriedOver: 0, bytes: bytes.length };
-  }
   const hosts = newTable();
   try {
     const carriedOver = decodeInto(hosts, decodeText(bytes));

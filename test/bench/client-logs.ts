@@ -1,25 +1,25 @@
-/** Client logs for servers that are to know many hosts from the start. */
+/** Client logs with many hosts, for servers to start with. */
 import { join } from "node:path";
 
 import { encodeClientLog } from "../../src/store/format.ts";
 import type { Host, Hosts } from "../../src/host.ts";
 import { hostName } from "./programs/hosts.ts";
 
-/** How the hosts ping. */
+/** Whether the hosts in a log have a counter. */
 export type Kind = "plain" | "signed";
 
 export class ClientLogs {
   readonly #folder: string;
   readonly #written = new Map<string, Promise<void>>();
 
-  /** @param folder where the logs are kept; no server writes to them */
+  /** @param folder where the logs are kept; servers start with copies of them */
   constructor(folder: string) {
     this.#folder = folder;
   }
 
   /**
-   * The path of a log with so many hosts, all last seen at 127.0.0.1 an hour ago. Each is written
-   * once, when it is asked for.
+   * The path of a log with `hosts` hosts, all last seen at 127.0.0.1 an hour ago. It is written when
+   * it is asked for the first time.
    */
   async path(kind: Kind, hosts: number): Promise<string> {
     const path = join(this.#folder, `${kind}-${hosts}.json`);
