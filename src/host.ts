@@ -19,11 +19,14 @@ export type Host = { readonly [F in Family]?: Sighting } & {
 /** All hosts by name. */
 export type Hosts = Map<string, Host>;
 
-/** What a registry and a client log use of such a Map. */
-export interface HostStore extends ReadonlyMap<string, Host> {
-  set(name: string, host: Host): this;
-  /** How many hosts are signed, where that is known without looking at each. */
-  readonly signedSize?: number;
+/** The hosts that a server knows, by name: what the registry and the client log use of them. */
+export interface HostStore extends Iterable<[name: string, host: Host]> {
+  readonly size: number;
+  /** How many of the hosts are signed. */
+  readonly signedSize: number;
+  get(name: string): Host | undefined;
+  /** Adds a host, or replaces it. */
+  set(name: string, host: Host): void;
 }
 
 /** What a ping that was accepted did. */

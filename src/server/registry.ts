@@ -55,7 +55,7 @@ export class Registry {
   constructor(hosts: HostStore, maxClients: number) {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
-    this.#plainNames = hosts.size - (hosts.signedSize ?? countSigned(hosts));
+    this.#plainNames = hosts.size - hosts.signedSize;
   }
 
   /**
@@ -147,12 +147,6 @@ const SIGNED_NAME: PlainOutcome = { kind: "dropped", reason: "signed name" };
 const COPY: SignedOutcome = { kind: "copy" };
 const NEW: Change = { kind: "new" };
 const SAME: Change = { kind: "same" };
-
-function countSigned(hosts: HostStore): number {
-  let count = 0;
-  for (const { counter } of hosts.values()) if (counter !== undefined) count++;
-  return count;
-}
 
 /** The signed name that a plain name could be taken for: without regard to case or a final dot. */
 function fold(name: string): string {

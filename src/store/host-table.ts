@@ -1,24 +1,34 @@
 /**
- * Hosts by name, for a million of them: names have rows, and what is known of a host is in columns.
- * As objects in a Map they would cost eight times the memory, and the garbage collector would look at
- * each of them again and again, for longer than a server should stand still. Pure.
+ * All hosts by name, in columns: each name has a row, and each field of a host is an array of numbers.
+ * Pure.
+ *
+ * Columns, not a `Map` of objects, for memory and for short pauses: the garbage collector visits every
+ * object of a Map again and again, and the server receives nothing meanwhile. Measured in November
+ * 2026 on 2 cores:
+ *
+ *     hosts                                                  10,000   100,000   1,000,000
+ *     peak memory in MB when all have pinged, columns/Map     74/80    85/151     210/834
+ *     longest pause in ms at 10,000 pings/s, columns/Map      15/15     15/18       17/83
+ *
+ * In 30 seconds at 100,000 hosts the longest pauses of a Map were 42, 154 and 538 ms, and 7,203 pings
+ * were lost; those of the columns were 16, 17 and 60 ms, and none was lost.
  */
 import { ipv4FromNumber, ipv4ToNumber } from "../protocol/address.ts";
 import { NameIndex } from "./name-index.ts";
 import type { Host, HostStore, Sighting } from "../host.ts";
 
-/** Behaves as a Map does, but that a host that is got is a copy. No host is ever deleted. */
+/** {@link get} and iteration return copies: a later {@link set} does not change them. */
 export class HostTable implements HostStore {
   readonly #names: NameIndex;
   readonly #ipv4 = new Sightings(new Ipv4Addresses());
   readonly #ipv6 = new Sightings(new TextAddresses());
-  /** Counters, each one higher than it is; 0 for none. */
+  /** A signed host's counter + 1; 0 for a plain host. */
   #counters = new Float64Array(0);
   #signedSize = 0;
-  /** The rows that are marked, and whether one is. */
+  /** The marked rows in order, and for each row whether it is one of them. */
   #marked: number[] = [];
   #isMarked = new Uint8Array(0);
-  /** The name asked for last: a ping asks three times for its own. */
+  /** The last name that was looked up: a ping looks its own up three times. */
   #lastName: string | undefined;
   #lastRow: number | undefined;
 
@@ -35,31 +45,29 @@ export class HostTable implements HostStore {
     return this.#signedSize;
   }
 
-  has(name: string): boolean {
-    return this.#rowOf(name) !== undefined;
-  }
-
   get(name: string): Host | undefined {
     const row = this.#rowOf(name);
     return row === undefined ? undefined : this.#hostAt(row);
   }
 
-  /** @throws RangeError when the name is not well-formed Unicode */
-  set(name: string, { ipv4, ipv6, counter }: Host): this {
+  /**
+   * Adds a host, or replaces it.
+   * @throws RangeError when the name is not well-formed Unicode
+   */
+  set(name: string, { ipv4, ipv6, counter }: Host): void {
     const row = this.#rowOf(name) ?? this.#newRow(name);
     this.#ipv4.set(row, ipv4);
     this.#ipv6.set(row, ipv6);
     if (row >= this.#counters.length) {
-      if (counter === undefined) return this;
+      if (counter === undefined) return;
       this.#counters = grown(this.#counters, row);
     }
     const wasSigned = this.#counters[row]! > 0;
     this.#signedSize += Number(counter !== undefined) - Number(wasSigned);
     this.#counters[row] = counter === undefined ? 0 : counter + 1;
-    return this;
   }
 
-  /** Notes a host as one to be written down: {@link takeMarked} gives it, once. */
+  /** Marks a host, if it is known, for the next {@link takeMarked}. */
   mark(name: string): void {
     const row = this.#rowOf(name);
     if (row === undefined || this.#isMarked[row] === 1) return;
@@ -73,7 +81,7 @@ export class HostTable implements HostStore {
     return this.#marked.length;
   }
 
-  /** The hosts that are marked, and are not any more. Each is given as it is when it is asked for. */
+  /** The marked hosts, in the order of their marks, each as it is when the iterator reaches it. Removes the marks. */
   takeMarked(): IteratorObject<[string, Host]> {
     const rows = this.#marked;
     this.#marked = [];
@@ -81,29 +89,9 @@ export class HostTable implements HostStore {
     return rows.values().map((row) => this.#entryAt(row));
   }
 
-  keys(): MapIterator<string> {
-    return this.#rows().map((row) => this.#names.nameOf(row));
-  }
-
-  values(): MapIterator<Host> {
-    return this.#rows().map((row) => this.#hostAt(row));
-  }
-
-  entries(): MapIterator<[string, Host]> {
-    return this.#rows().map((row) => this.#entryAt(row));
-  }
-
-  [Symbol.iterator](): MapIterator<[string, Host]> {
-    return this.entries();
-  }
-
-  forEach(act: (host: Host, name: string, table: this) => void): void {
-    for (const [name, host] of this) act(host, name, this);
-  }
-
-  /** Those that there are when they are asked for, and those that come meanwhile, as of a Map. */
-  *#rows(): Generator<number, undefined> {
-    for (let row = 0; row < this.#names.size; row++) yield row;
+  /** In the order in which the hosts were added; one that is added meanwhile comes as well. */
+  *[Symbol.iterator](): Generator<[name: string, host: Host], undefined> {
+    for (let row = 0; row < this.#names.size; row++) yield this.#entryAt(row);
   }
 
   #rowOf(name: string): number | undefined {
@@ -115,7 +103,7 @@ export class HostTable implements HostStore {
   }
 
   #newRow(name: string): number {
-    this.#lastRow = this.#names.add(name); // it has been asked for, in vain
+    this.#lastRow = this.#names.add(name); // #lastName is this name: #rowOf has looked it up
     return this.#lastRow;
   }
 
@@ -127,7 +115,7 @@ export class HostTable implements HostStore {
     const ipv4 = this.#ipv4.get(row);
     const ipv6 = this.#ipv6.get(row);
     const counter = this.#counters[row] ?? 0;
-    // The common cases as literals, which cost a fraction of what spreading does.
+    // Literals for the common cases: spreading costs several times as much.
     if (ipv4 && !ipv6) return counter === 0 ? { ipv4 } : { ipv4, counter: counter - 1 };
     return {
       ...(ipv4 && { ipv4 }),
@@ -137,7 +125,7 @@ export class HostTable implements HostStore {
   }
 }
 
-/** The sightings in one address family, by row. It is as long as the last row that has one. */
+/** The sightings in one address family, by row. The columns end at the last row that has one. */
 class Sightings {
   readonly #addresses: Addresses;
   #isThere = new Uint8Array(0);
@@ -178,10 +166,10 @@ interface Addresses {
   set(row: number, address: string): void;
 }
 
-/** IPv4 in four bytes each. */
+/** IPv4 addresses, four bytes each. */
 class Ipv4Addresses implements Addresses {
   #numbers = new Uint32Array(0);
-  /** The texts made last: most hosts are asked for again where they were. */
+  /** The last texts made: most hosts stay where they are, so most texts are asked for again. */
   readonly #texts: { number: number; text: string }[] = [];
 
   get(row: number): string {
@@ -200,7 +188,7 @@ class Ipv4Addresses implements Addresses {
   }
 }
 
-/** IPv6, whose texts are not worth making anew each time. */
+/** IPv6 addresses, kept as text: making the text anew for each look-up would cost more than it saves. */
 class TextAddresses implements Addresses {
   readonly #texts: string[] = [];
 
@@ -216,7 +204,7 @@ class TextAddresses implements Addresses {
 const FIRST_ROWS = 1024;
 const KEPT_TEXTS = 4096;
 
-/** A copy that has `row`, half as long again or more, so that a million rows are few copies. */
+/** A copy that has room for `row`, at least 1.5 times as long, so that adding rows rarely copies. */
 function grown<T extends Uint8Array | Uint32Array | Float64Array>(column: T, row: number): T {
   const length = Math.max(FIRST_ROWS, row + 1, Math.ceil(column.length * 1.5));
   const copy = new (column.constructor as new (length: number) => T)(length);

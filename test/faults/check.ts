@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 
 import { openClientLog } from "../../src/store/client-log.ts";
 import { decodeClientLog, encodeHost } from "../../src/store/format.ts";
-import type { Host } from "../../src/host.ts";
+import type { Host, HostStore } from "../../src/host.ts";
 import { recordedLog } from "../recorded-log.ts";
 import { temporaryFolder } from "../temporary.ts";
 import type { Contents } from "./disk.ts";
@@ -73,7 +73,7 @@ export function isLog(bytes: Buffer | undefined): boolean {
 }
 
 function compare(
-  hosts: ReadonlyMap<string, Host>,
+  hosts: Pick<HostStore, "get"> & Iterable<[string, Host]>,
   acknowledged: ReadonlyMap<string, number>,
   when: string,
 ): string[] {

@@ -12,7 +12,7 @@ import {
   type Reply,
 } from "../../src/protocol/message.ts";
 import type { Host, Hosts } from "../../src/host.ts";
-import { type Done, type MadeUpServer, startServer, SyncedDisk } from "../world.ts";
+import { type Done, HostMap, type MadeUpServer, startServer, SyncedDisk } from "../world.ts";
 import { Datagrams, endsInMac, type HonestPing, keyOf, NAMES, SECRET } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { findingOf, must, type Target, type TargetKind } from "./target.ts";
@@ -56,7 +56,7 @@ class ServerTarget implements Target {
   readonly name = serverKind.name;
   readonly #random: Random;
   readonly #datagrams: Datagrams;
-  readonly #hosts: Hosts = new Map();
+  readonly #hosts = new HostMap();
   /** What honest pings have made of the signed names; {@link #hosts} must agree. */
   readonly #signed: Hosts = new Map();
   readonly #disk = new SyncedDisk(true);

@@ -59,7 +59,7 @@ import {
   type Reply,
 } from "../../src/protocol/message.ts";
 import type { Host, Hosts } from "../../src/host.ts";
-import { type Done, type MadeUpServer, startServer } from "../world.ts";
+import { type Done, HostMap, type MadeUpServer, startServer } from "../world.ts";
 
 /** Fixed, so that a change either passes or does not; other seeds and more runs: set these. */
 const SEED = Number(process.env["MODEL_SEED"] ?? 1);
@@ -490,7 +490,7 @@ class World {
   /** Milliseconds that passed; the clock that nobody sets, and what is taken for the true time. */
   #elapsed = 12_345;
 
-  #hosts: Hosts = new Map();
+  #hosts = new HostMap();
   #server: MadeUpServer | undefined;
   #process = 0;
 
@@ -522,7 +522,7 @@ class World {
   /** Starts a server on what is durable. */
   async start(): Promise<void> {
     this.#process++;
-    this.#hosts = new Map(this.#disk.durable);
+    this.#hosts = new HostMap(this.#disk.durable);
     this.#server = await startServer({
       hosts: this.#hosts,
       maxClients: 100,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Hosts } from "../../src/host.ts";
 import { COUNTER_WINDOW, Registry, type SignedPing } from "../../src/server/registry.ts";
+import { HostMap } from "../world.ts";
 
 const HOME = "203.0.113.7";
 const AWAY = "198.51.100.9";
@@ -11,8 +11,8 @@ const SIX = "2001:db8::7";
 const NOON = 1_763_812_800_000;
 const COUNTER = NOON * 1000;
 
-function newRegistry(maxClients = 3): { hosts: Hosts; registry: Registry } {
-  const hosts: Hosts = new Map();
+function newRegistry(maxClients = 3): { hosts: HostMap; registry: Registry } {
+  const hosts = new HostMap();
   return { hosts, registry: new Registry(hosts, maxClients) };
 }
 
@@ -63,7 +63,7 @@ describe("a plain ping", () => {
   });
 
   test("a log with more hosts than max_clients keeps them all", () => {
-    const hosts: Hosts = new Map(["a", "b"].map((name) => [name, { ipv4: at(HOME, 0, 0) }]));
+    const hosts = new HostMap(["a", "b"].map((name) => [name, { ipv4: at(HOME, 0, 0) }]));
     const registry = new Registry(hosts, 1);
     expect(registry.recordPlain("c", HOME, 1)).toEqual({ kind: "dropped", reason: "full" });
     expect(registry.recordPlain("b", HOME, 1).kind).toBe("accepted");
@@ -183,7 +183,7 @@ describe("a signed ping", () => {
   });
 
   test("no counter is stored that the client log could not hold", () => {
-    const hosts: Hosts = new Map([
+    const hosts = new HostMap([
       ["nas", { ipv4: at(HOME, 0, 0), counter: Number.MAX_SAFE_INTEGER }],
     ]);
     const registry = new Registry(hosts, 1);
