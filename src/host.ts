@@ -1,4 +1,4 @@
-/** What is known of one machine, as the server, the client log and their readers share it. Types alone. */
+/** What is known of one machine, and how it changes: the types that the server and the store share. */
 import type { Family } from "./protocol/address.ts";
 
 /** Where a host was last seen in one address family. Times are milliseconds since 1970, UTC. */
@@ -10,9 +10,9 @@ export interface Sighting {
   readonly lastSeen: number;
 }
 
-/** One host: a sighting per family that it has been seen in. A record is replaced, not changed. */
+/** One host: a sighting for each family that it was seen in. A record is replaced, never changed. */
 export type Host = { readonly [F in Family]?: Sighting } & {
-  /** The last counter accepted, microseconds; there for signed hosts only. At most 2^53 - 1. */
+  /** The last accepted counter, microseconds, at most 2^53 - 1; only signed hosts have one. */
   readonly counter?: number;
 };
 
@@ -29,13 +29,20 @@ export interface HostStore extends Iterable<[name: string, host: Host]> {
   set(name: string, host: Host): void;
 }
 
-/** What a ping that was accepted did. */
-export type Change =
-  /** The name was not known. */
-  | { readonly kind: "new" }
-  /** The name was known from plain pings alone, which say nothing about it from now on. */
-  | { readonly kind: "signed" }
-  /** A known host is somewhere else; `previous` is undefined when it had none in this family. */
-  | { readonly kind: "moved"; readonly previous: string | undefined }
-  /** A known host is where it was. */
-  | { readonly kind: "same" };
+/**
+ * A record that has changed. Whether it is news is for the reader of it to say: a ping from the
+ * recorded address changes `lastSeen` alone.
+ */
+export interface Change {
+  readonly name: string;
+  /** The family of the address that the ping came from. */
+  readonly family: Family;
+  /** The record before; undefined for a new host. */
+  readonly before: Host | undefined;
+  /** The record now, which has a sighting in `family`. */
+  readonly now: Host;
+  /** When the ping arrived: milliseconds since 1970, UTC. */
+  readonly time: number;
+  /** How the address was reported: by a signed ping, or by a plain one, which anyone can forge. */
+  readonly how: "proven" | "plain";
+}

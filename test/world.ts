@@ -4,8 +4,11 @@
  */
 import { Cookies } from "../src/protocol/cookie.ts";
 import type { Host, HostStore } from "../src/host.ts";
+import { Announcer } from "../src/server/announce.ts";
+import { type Counters, newCounters } from "../src/server/counters.ts";
+import { Door, listenLoop } from "../src/server/datagrams.ts";
+import { Recorder } from "../src/server/recorder.ts";
 import { Registry } from "../src/server/registry.ts";
-import { type Counters, listenLoop } from "../src/server/datagrams.ts";
 import type { Log } from "../src/system/log.ts";
 import type { BindOptions, BoundSocket } from "../src/system/udp.ts";
 import { recordedLog } from "./recorded-log.ts";
@@ -24,7 +27,7 @@ export type Done = (isDurable: boolean) => void;
 
 /** Takes the records that the server accepts. */
 export interface Disk {
-  /** @param done undefined where no one waits for the record to be durable */
+  /** @param done undefined where the record is among the hosts already, and no one waits */
   write(name: string, host: Host, done: Done | undefined): void;
   /** Resolves when all that was written is settled. */
   settled(): Promise<void>;
@@ -113,21 +116,30 @@ export async function startServer({
   let receive: BindOptions["onDatagram"] = () => {};
   let fail: BindOptions["onError"] = () => {};
   const listening = Promise.withResolvers<void>();
+  const counters = newCounters();
+  const announcer = new Announcer({ log, isPublic, monotonic });
+  const recorder = new Recorder({
+    registry: new Registry(hosts, maxClients),
+    store: {
+      note: (name) => disk.write(name, hosts.get(name)!, undefined),
+      commit: (name, host, done) => disk.write(name, host, done),
+    },
+    now,
+    onListenerError(error) {
+      throw error;
+    },
+  });
+  recorder.subscribe((change) => announcer.changed(change));
+  const signing = keyOf && { keyOf, cookies: new Cookies(cookieKey) };
   const loop = listenLoop({
+    door: new Door({ recorder, signing, allowPlain, counters, announcer, monotonic }),
     async bind({ onDatagram, onError }) {
       if (bindError) throw bindError;
       receive = onDatagram;
       fail = onError;
       return { address: "::", port: 28630, send() {}, close() {}, ...socket };
     },
-    registry: new Registry(hosts, maxClients),
-    clientLog: {
-      append: (name, host, done) => disk.write(name, host, done),
-      settled: () => disk.settled(),
-    },
-    signing: keyOf && { keyOf, cookies: new Cookies(cookieKey) },
-    allowPlain,
-    isPublic,
+    settled: () => disk.settled(),
     log: {
       ...log,
       log(message, hint) {
@@ -135,8 +147,6 @@ export async function startServer({
         listening.resolve(); // a server's first line at this level says that it listens
       },
     },
-    now,
-    monotonic,
     signal: stopping.signal,
   });
   await Promise.race([listening.promise, loop]);
@@ -146,7 +156,7 @@ export async function startServer({
     fail,
     async stop() {
       stopping.abort();
-      const counters = await loop;
+      await loop;
       return Object.fromEntries(Object.entries(counters).filter(([, count]) => count > 0));
     },
   };

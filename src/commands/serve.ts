@@ -1,17 +1,20 @@
 /** `dynip serve`: the composition root of the server; owns its signals and its shutdown. */
 import { isPrivate } from "../protocol/address.ts";
-import { hostCount, openClientLog } from "../store/client-log.ts";
+import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
 import { clientLogPath, loadConfig } from "../config/find.ts";
 import type { ServerConfig } from "../config/config.ts";
 import { Cookies } from "../protocol/cookie.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
-import { createLog } from "../system/log.ts";
+import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
 import { KEY_BYTES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
+import { Announcer } from "../server/announce.ts";
+import { type Counters, describeCounters, newCounters } from "../server/counters.ts";
+import { Door, listenLoop } from "../server/datagrams.ts";
+import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
-import { type Counters, listenLoop } from "../server/datagrams.ts";
 import { bind, type BindOptions, type BoundSocket } from "../system/udp.ts";
 import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./run.ts";
 
@@ -44,47 +47,54 @@ export default defineSubcommand({
 
     const path = clientLogPath(loaded);
     const clientLog = await openClientLog(path, { log });
-    let counters: Counters;
+    const counters = newCounters();
+    const door = makeDoor(server, secret, clientLog, counters, log);
     try {
-      counters = await listenLoop({
+      await listenLoop({
+        door,
         async bind(handlers) {
           const socket = await bindTo(server, handlers);
-          if (socket.receiveBuffer !== undefined && socket.receiveBuffer < WANTED_BYTES) {
-            log.info(
-              `the receive buffer is ${socket.receiveBuffer} bytes, not the ${WANTED_BYTES} asked for`,
-              `sysctl -w net.core.rmem_max=${WANTED_BYTES} allows them; a flood fills it sooner`,
-            );
-          }
+          warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
           return socket;
         },
-        registry: new Registry(clientLog.hosts, server.max_clients),
-        // Until the recorder takes the client log itself.
-        clientLog: {
-          append(name, host, done, isNews) {
-            if (done || isNews) clientLog.commit(name, host, done ?? (() => {}));
-            else clientLog.note(name);
-          },
-          settled: () => clientLog.settled(),
-        },
-        signing: secret && {
-          keyOf: keyring(secret, server.generations),
-          cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
-        },
-        allowPlain: !secret || server.allow_plain,
-        isPublic: server.server_ip === "*" || !isPrivate(server.server_ip),
+        settled: () => clientLog.settled(),
         log,
-        now: Date.now,
-        monotonic: () => performance.now(),
         signal: stop.signal,
       });
     } finally {
       await clientLog.close();
     }
-    log.log(`stopped: ${summary(counters)}`);
+    log.log(`stopped: ${describeCounters(counters)}`);
   },
 });
+
+/** Puts together what stands behind the socket; what listens to changes subscribes here. */
+function makeDoor(
+  server: ServerConfig,
+  secret: Uint8Array | undefined,
+  clientLog: ClientLog,
+  counters: Counters,
+  log: Log,
+): Door {
+  const monotonic = () => performance.now();
+  const recorder = new Recorder({
+    registry: new Registry(clientLog.hosts, server.max_clients),
+    store: clientLog,
+    now: Date.now,
+    onListenerError: (error) => log.error(`This is a bug in dynip: ${String(error)}`),
+  });
+  const isPublic = server.server_ip === "*" || !isPrivate(server.server_ip);
+  const announcer = new Announcer({ log, isPublic, monotonic });
+  recorder.subscribe((change) => announcer.changed(change));
+  const signing = secret && {
+    keyOf: keyring(secret, server.generations),
+    cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
+  };
+  const allowPlain = !secret || server.allow_plain;
+  return new Door({ recorder, signing, allowPlain, counters, announcer, monotonic });
+}
 
 /**
  * What ends the server cleanly. On Windows also Ctrl-Break and closing the console, after which the
@@ -118,14 +128,10 @@ const BIND_HINTS: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'change server_ip; "*" listens on every interface',
 };
 
-function summary({ accepted, challenged, ...dropped }: Counters): string {
-  const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
-  const total = reasons.reduce((sum, [, number]) => sum + number, 0);
-  const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
-  return `${count(accepted, "ping")} accepted, ${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
-}
-
-/** `1 ping`, `2 pings`. */
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+function warnOfBuffer({ receiveBuffer }: BoundSocket, log: Log): void {
+  if (receiveBuffer === undefined || receiveBuffer >= WANTED_BYTES) return;
+  log.info(
+    `the receive buffer is ${receiveBuffer} bytes, not the ${WANTED_BYTES} asked for`,
+    `sysctl -w net.core.rmem_max=${WANTED_BYTES} allows them; a flood fills it sooner`,
+  );
 }

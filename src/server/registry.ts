@@ -1,56 +1,64 @@
 /**
- * The hosts in memory, and what a ping changes in them. Pure: the time is passed in, and nothing
- * here knows of sockets, keys or files.
+ * Decides whether a ping may change a record. Pure: the time is passed in; no sockets, keys or files.
  *
- * Who may change what: a plain ping is as good as whoever sent it, so it never touches a name that
- * was ever signed. A signed ping counts only with a higher counter than the last, and only from an
- * address that has shown it is there: the one already recorded, with or without a cookie, or one
- * with a good cookie.
+ * - A plain ping can come from anyone, so it never changes a name that was ever signed.
+ * - A signed ping counts only with a higher counter than the last one, and only from an address that
+ *   is proven: the recorded one, or one that sent a good cookie back.
  */
-import type { Change, Host, HostStore } from "../host.ts";
+import type { Host, HostStore } from "../host.ts";
 import { familyOf } from "../protocol/address.ts";
 
+/** A plain ping was not accepted. full: its name is new, and `maxClients` plain names are known. */
+export type PlainRefusal = "full" | "signed name";
+
 export type PlainOutcome =
-  | { readonly kind: "accepted"; readonly host: Host; readonly change: Change }
-  /** Dropped. full: the name is new, and as many plain names as allowed are known. */
-  | { readonly kind: "dropped"; readonly reason: "full" | "signed name" };
+  /** To be made durable, then {@link Registry.settle}d. */
+  | { readonly kind: "accepted"; readonly host: Host }
+  /** A known host is where it was: `hosts` has the new time already. */
+  | { readonly kind: "seen"; readonly before: Host; readonly host: Host }
+  /** It says what a ping says that was accepted with this record, which is not settled yet. */
+  | { readonly kind: "copy"; readonly host: Host }
+  | { readonly kind: "refused"; readonly reason: PlainRefusal };
 
 export type SignedOutcome =
   /** To be made durable, then {@link Registry.settle}d and acknowledged. */
-  | { readonly kind: "accepted"; readonly host: Host; readonly change: Change }
-  /** A copy of one that is being made durable, which will be answered. */
+  | { readonly kind: "accepted"; readonly host: Host }
+  /** A copy of a ping that is being made durable and will be answered. */
   | { readonly kind: "copy" }
   /**
-   * Nothing changed: `counter` is the one to use next, with a cookie. `isOld` when the ping's own is
-   * used up, as that of a replayed one is.
+   * Nothing changed. `counter` is the one to use next, together with a cookie. `isOld`: the counter
+   * of the ping was used before, as that of a replayed ping is.
    */
   | { readonly kind: "challenge"; readonly counter: number; readonly isOld: boolean };
 
-/** A signed ping, its MAC and cookie checked. */
+/** A signed ping whose MAC is right and whose cookie was checked. */
 export interface SignedPing {
   /** A signed name, see message.ts. */
   readonly name: string;
   /** Its counter, microseconds; exact up to 2^53 - 1. */
   readonly counter: number;
   readonly cookie: "none" | "good" | "bad";
-  /** The datagram's source, canonical. */
+  /** The source address of the datagram, canonical. */
   readonly address: string;
 }
 
-/** How far a counter may be from the clock, in microseconds: 300 s. */
+/** How far a counter may be from the clock: 300 s, in microseconds. */
 export const COUNTER_WINDOW = 300_000_000;
 
-/** Keeps `hosts` up to date, and never evicts one. */
+/** Judges pings by the hosts that are known. It never evicts a host. */
 export class Registry {
   readonly #hosts: HostStore;
   readonly #maxClients: number;
-  /** Signed updates accepted and not yet durable: counters go by these, readers by `hosts`. */
+  /** Records that are accepted and not yet durable: pings are judged by these, readers see `hosts`. */
   readonly #staged = new Map<string, Host>();
+  /** The plain names in `hosts`. */
   #plainNames: number;
+  /** The plain names in `#staged` that are not in `hosts`. */
+  readonly #newPlainNames = new Set<string>();
 
   /**
-   * @param hosts the hosts known already, such as a client log's; there may be more than `maxClients`
-   * @param maxClients from how many known plain names on a new one is dropped; at least 1
+   * @param hosts the known hosts, such as those of a client log; may be more than `maxClients`
+   * @param maxClients a new plain name is refused once this many are known; at least 1
    */
   constructor(hosts: HostStore, maxClients: number) {
     this.#hosts = hosts;
@@ -59,35 +67,43 @@ export class Registry {
   }
 
   /**
-   * Records a plain ping, at once: nobody waits for it.
-   * @param name as it was decoded from the datagram
-   * @param address the datagram's source, canonical
+   * Decides on a plain ping. News is staged, as that of a signed ping is; a ping from the recorded
+   * address only moves the time in `hosts` on.
+   * @param name as decoded from the datagram
+   * @param address the source address of the datagram, canonical
    * @param now milliseconds since 1970, UTC
    */
   recordPlain(name: string, address: string, now: number): PlainOutcome {
     const known = this.#hosts.get(name);
+    const staged = this.#staged.get(name);
     const folded = fold(name);
-    const latest = folded === name ? (this.#staged.get(name) ?? known) : this.#latest(folded);
+    const latest = folded === name ? (staged ?? known) : this.#latest(folded);
     if (latest?.counter !== undefined) return SIGNED_NAME;
-    if (known === undefined) {
-      if (this.#plainNames >= this.#maxClients) return FULL;
-      this.#plainNames++;
+    const isHere = (staged ?? known)?.[familyOf(address)]?.address === address;
+    if (isHere && staged) return { kind: "copy", host: staged };
+    if (isHere && known) {
+      const host = seen(known, address, now);
+      this.#hosts.set(name, host);
+      return { kind: "seen", before: known, host };
     }
-    const change = changeOf(known, address);
-    const host = seen(known, address, now);
-    this.#hosts.set(name, host);
-    return { kind: "accepted", host, change };
+    if (!known && !staged) {
+      if (this.#plainNames + this.#newPlainNames.size >= this.#maxClients) return FULL;
+      this.#newPlainNames.add(name);
+    }
+    const host = seen(staged ?? known, address, now);
+    this.#staged.set(name, host);
+    return { kind: "accepted", host };
   }
 
   /**
-   * Decides on a signed ping. An accepted one is staged: the next is judged by it, and `hosts` has
-   * it once {@link settle} says that it is durable.
+   * Decides on a signed ping. An accepted one is staged: the next ping is judged by it, and `hosts`
+   * has it once {@link settle} says that it is durable.
    * @param now milliseconds since 1970, UTC
    */
   recordSigned({ name, counter, cookie, address }: SignedPing, now: number): SignedOutcome {
-    if (this.#staged.get(name)?.counter === counter) return COPY;
+    if (this.#staged.get(name)?.counter === counter) return SIGNED_COPY;
     const known = this.#latest(name);
-    // What a plain ping said of an address is no proof of it.
+    // The address in a plain ping is not proven.
     const signed = known?.counter === undefined ? undefined : known;
     const last = signed?.counter ?? 0;
     const clock = Math.max(0, Math.floor(now * 1000));
@@ -99,22 +115,34 @@ export class Registry {
     if (!isAccepted) {
       return { kind: "challenge", counter: Math.max(last + 1, clock), isOld: counter <= last };
     }
-    const change: Change = known && !signed ? { kind: "signed" } : changeOf(signed, address);
     const { ipv4, ipv6 } = seen(signed, address, now);
     const host: Host =
       ipv4 && !ipv6 ? { ipv4, counter } : { ...(ipv4 && { ipv4 }), ipv6: ipv6!, counter };
     this.#staged.set(name, host);
-    return { kind: "accepted", host, change };
-  }
-
-  /** The counter now stored for a signed name, durably; 0 if none. */
-  counterOf(name: string): number {
-    return this.#hosts.get(name)?.counter ?? 0;
+    return { kind: "accepted", host };
   }
 
   /**
-   * When a name was last seen by signed pings in an address's family, durably or not yet:
-   * milliseconds since 1970, 0 if never. Cookies are made with it.
+   * Ends the staging of an accepted ping. If it could not be made durable, the ping is as if it had
+   * never come, unless a newer one was built on it meanwhile.
+   * @param host the record that the ping was accepted with
+   * @returns the record in `hosts` before this one
+   */
+  settle(name: string, host: Host, isDurable: boolean): Host | undefined {
+    const before = this.#hosts.get(name);
+    if (isDurable) {
+      const wasPlain = before !== undefined && before.counter === undefined;
+      this.#plainNames += Number(host.counter === undefined) - Number(wasPlain);
+      this.#hosts.set(name, host);
+    }
+    if (this.#staged.get(name) === host) this.#staged.delete(name);
+    if (isDurable || !this.#staged.has(name)) this.#newPlainNames.delete(name);
+    return before;
+  }
+
+  /**
+   * When a name was last seen, by a signed ping, in the family of `address`: milliseconds since 1970,
+   * 0 if never. It is part of each cookie, see cookie.ts.
    */
   seenOf(name: string, address: string): number {
     const known = this.#latest(name);
@@ -122,31 +150,14 @@ export class Registry {
     return known[familyOf(address)]?.lastSeen ?? 0;
   }
 
-  /**
-   * Ends the staging of an accepted signed ping.
-   * @param host the record that {@link recordSigned} returned
-   * @param isDurable whether it was made durable; if not, it is as if it had never been accepted,
-   *   unless a newer one has been built on it meanwhile
-   */
-  settle(name: string, host: Host, isDurable: boolean): void {
-    if (isDurable) {
-      const known = this.#hosts.get(name);
-      if (known !== undefined && known.counter === undefined) this.#plainNames--;
-      this.#hosts.set(name, host);
-    }
-    if (this.#staged.get(name) === host) this.#staged.delete(name);
-  }
-
   #latest(name: string): Host | undefined {
     return this.#staged.get(name) ?? this.#hosts.get(name);
   }
 }
 
-const FULL: PlainOutcome = { kind: "dropped", reason: "full" };
-const SIGNED_NAME: PlainOutcome = { kind: "dropped", reason: "signed name" };
-const COPY: SignedOutcome = { kind: "copy" };
-const NEW: Change = { kind: "new" };
-const SAME: Change = { kind: "same" };
+const FULL: PlainOutcome = { kind: "refused", reason: "full" };
+const SIGNED_NAME: PlainOutcome = { kind: "refused", reason: "signed name" };
+const SIGNED_COPY: SignedOutcome = { kind: "copy" };
 
 /** The signed name that a plain name could be taken for: without regard to case or a final dot. */
 function fold(name: string): string {
@@ -157,17 +168,12 @@ function fold(name: string): string {
 
 const FOLDED = /^[a-z0-9._-]*[a-z0-9_-]$/;
 
-function changeOf(known: Host | undefined, address: string): Change {
-  if (known === undefined) return NEW;
-  const previous = known[familyOf(address)]?.address;
-  return previous === address ? SAME : { kind: "moved", previous };
-}
-
+/** `known` with the sighting that a ping from `address` makes. */
 function seen(known: Host | undefined, address: string, now: number): Host {
   const family = familyOf(address);
   const sighting = known?.[family];
   const since = sighting?.address === address ? sighting.since : now;
   const here = { address, since, lastSeen: now };
-  // Spreading costs more than all the rest; most hosts are in one family alone.
+  // Spreading costs more than all the rest, and most hosts are in one family alone.
   return family === "ipv4" && !known?.ipv6 ? { ipv4: here } : { ...known, [family]: here };
 }

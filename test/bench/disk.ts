@@ -6,6 +6,7 @@
 import { basename } from "node:path";
 
 import { openClientLog } from "../../src/store/client-log.ts";
+import { Recorder } from "../../src/server/recorder.ts";
 import { Registry } from "../../src/server/registry.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { CountingFiles } from "./counting-files.ts";
@@ -74,17 +75,20 @@ async function simulate(bench: Bench, path: string): Promise<Written> {
   });
   try {
     clientLog.begin();
-    const registry = new Registry(clientLog.hosts, HOSTS);
     const began = Date.now();
+    const recorder = new Recorder({
+      registry: new Registry(clientLog.hosts, HOSTS),
+      store: clientLog,
+      now: () => began + clock.now(),
+      onListenerError() {},
+    });
     let start: Written | undefined;
     for (let round = 0; round <= MAX_ROUNDS; round++) {
       bench.progress(`5 minutes, for the ${round + 1}. time`);
       for (let host = 0; host < HOSTS; host++) {
         await clock.goOnTo(round * INTERVAL_MS + (host / HOSTS) * INTERVAL_MS, settle);
-        const outcome = registry.recordPlain(hostName(host), "192.0.2.123", began + clock.now());
-        if (outcome.kind !== "accepted") throw new Error(`dropped: ${outcome.reason}`);
-        if (outcome.change.kind === "same") clientLog.note(hostName(host));
-        else clientLog.commit(hostName(host), outcome.host, () => {});
+        const refusal = recorder.recordPlain(hostName(host), "192.0.2.123", () => {});
+        if (refusal !== undefined) throw new Error(`dropped: ${refusal}`);
         written.pings++;
         await settle();
         // The first round is the warm-up, in which all hosts are new.

@@ -172,7 +172,6 @@ class ServerTarget implements Target {
     if (host.counter === undefined) {
       const folded = name.toUpperCase().toLowerCase().replace(/\.+$/, "");
       must(!this.#signed.has(folded), "a plain ping says nothing of a signed name");
-      must(done === undefined, "a plain ping waits for no sync");
     } else {
       const honest = this.#datagrams.honest(this.#input);
       must(honest, "a signed record changes by a datagram that the honest client made");
@@ -184,14 +183,17 @@ class ServerTarget implements Target {
       );
       must(HOMES.includes(this.#source), "an address is recorded when the honest client was there");
     }
-    const isFromSource = [host.ipv4, host.ipv6].some((seen) => seen?.address === this.#source);
-    must(isFromSource, "the address recorded is the datagram's source");
+    if (done) {
+      must(this.#server!.hosts.get(name) !== host, "news is not seen before it is durable");
+      const isFromSource = [host.ipv4, host.ipv6].some((seen) => seen?.address === this.#source);
+      must(isFromSource, "the address recorded is the datagram's source");
+    }
     this.#disk.write(
       name,
       host,
       done &&
         ((isDurable) => {
-          if (isDurable) this.#signed.set(name, host);
+          if (isDurable && host.counter !== undefined) this.#signed.set(name, host);
           done(isDurable);
         }),
     );

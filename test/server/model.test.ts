@@ -734,7 +734,6 @@ class World {
 
   /** The server has accepted a ping: it must have had a reason to. */
   #append(name: string, host: Host, done: Done | undefined): void {
-    const { bytes, address } = this.#current!;
     if (host.counter === undefined) {
       must(this.#setting.allowPlain, "4: plain pings are not accepted");
       for (const names of this.#signedVariants()) {
@@ -742,6 +741,7 @@ class World {
       }
       return this.#disk.append(name, host, done);
     }
+    const { bytes, address } = this.#current!;
     const ping = this.#made.get(text(bytes));
     must(ping?.name === name, `1: accepted for ${name} what nobody with its key has made`);
     const newest = this.#disk.newest(name);

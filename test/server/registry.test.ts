@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
-import { COUNTER_WINDOW, Registry, type SignedPing } from "../../src/server/registry.ts";
+import {
+  COUNTER_WINDOW,
+  type PlainOutcome,
+  Registry,
+  type SignedPing,
+} from "../../src/server/registry.ts";
 import { HostMap } from "../world.ts";
 
 const HOME = "203.0.113.7";
@@ -18,62 +23,92 @@ function newRegistry(maxClients = 3): { hosts: HostMap; registry: Registry } {
 
 const at = (address: string, since: number, lastSeen: number) => ({ address, since, lastSeen });
 
+/** Records a plain ping, durable at once. */
+function plain(registry: Registry, name: string, address: string, now: number): PlainOutcome {
+  const outcome = registry.recordPlain(name, address, now);
+  if (outcome.kind === "accepted") registry.settle(name, outcome.host, true);
+  return outcome;
+}
+
 describe("a plain ping", () => {
   test("of a new name is recorded with the address and the time it was seen", () => {
     const { hosts, registry } = newRegistry();
-    expect(registry.recordPlain("nas", HOME, 1000)).toMatchObject({ change: { kind: "new" } });
+    expect(plain(registry, "nas", HOME, 1000).kind).toBe("accepted");
     expect([...hosts]).toEqual([["nas", { ipv4: at(HOME, 1000, 1000) }]]);
   });
 
   test("from the same address moves when it was last seen, and not since when it is there", () => {
     const { hosts, registry } = newRegistry();
-    registry.recordPlain("nas", HOME, 1000);
-    expect(registry.recordPlain("nas", HOME, 2000)).toMatchObject({ change: { kind: "same" } });
+    plain(registry, "nas", HOME, 1000);
+    const before = hosts.get("nas")!;
+    const host = { ipv4: at(HOME, 1000, 2000) };
+    expect(registry.recordPlain("nas", HOME, 2000)).toEqual({ kind: "seen", before, host });
     expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, 1000, 2000) });
   });
 
-  test("from another address replaces the one before, and says which that was", () => {
+  test("from another address replaces the one before, once it is durable", () => {
     const { hosts, registry } = newRegistry();
-    registry.recordPlain("nas", HOME, 1000);
-    expect(registry.recordPlain("nas", AWAY, 2000)).toMatchObject({
-      change: { kind: "moved", previous: HOME },
-    });
+    plain(registry, "nas", HOME, 1000);
+    const before = hosts.get("nas")!;
+    const outcome = registry.recordPlain("nas", AWAY, 2000);
+    if (outcome.kind !== "accepted") throw new Error("not accepted");
+    expect(hosts.get("nas")).toBe(before);
+    expect(registry.settle("nas", outcome.host, true)).toBe(before);
     expect(hosts.get("nas")).toEqual({ ipv4: at(AWAY, 2000, 2000) });
   });
 
   test("IPv4 and IPv6 are kept side by side", () => {
     const { hosts, registry } = newRegistry();
-    registry.recordPlain("nas", HOME, 1000);
-    expect(registry.recordPlain("nas", SIX, 2000)).toMatchObject({
-      change: { kind: "moved", previous: undefined },
-    });
-    expect(registry.recordPlain("nas", HOME, 3000)).toMatchObject({ change: { kind: "same" } });
+    plain(registry, "nas", HOME, 1000);
+    expect(plain(registry, "nas", SIX, 2000).kind).toBe("accepted");
+    expect(plain(registry, "nas", HOME, 3000).kind).toBe("seen");
     expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, 1000, 3000), ipv6: at(SIX, 2000, 2000) });
   });
 
   test("100,000 new names stop at max_clients, and the known ones keep updating", () => {
     const { hosts, registry } = newRegistry(3);
     for (let i = 0; i < 100_000; i++) {
-      expect(registry.recordPlain(`host-${i}`, HOME, i).kind).toBe(i < 3 ? "accepted" : "dropped");
+      expect(plain(registry, `host-${i}`, HOME, i).kind).toBe(i < 3 ? "accepted" : "refused");
     }
     expect([...hosts.keys()]).toEqual(["host-0", "host-1", "host-2"]);
-    expect(registry.recordPlain("host-1", AWAY, 200_000)).toMatchObject({
-      change: { kind: "moved", previous: HOME },
-    });
+    plain(registry, "host-1", AWAY, 200_000);
+    expect(hosts.get("host-1")).toEqual({ ipv4: at(AWAY, 200_000, 200_000) });
+  });
+
+  test("names on their way to the disk count against max_clients, each once", () => {
+    const { registry } = newRegistry(2);
+    const one = registry.recordPlain("one", HOME, 1);
+    registry.recordPlain("one", AWAY, 2);
+    const two = registry.recordPlain("two", HOME, 3);
+    expect(registry.recordPlain("three", HOME, 4)).toEqual({ kind: "refused", reason: "full" });
+    if (one.kind !== "accepted" || two.kind !== "accepted") throw new Error("not accepted");
+    registry.settle("one", one.host, true);
+    registry.settle("two", two.host, false);
+    // The second name was not made durable, so that it leaves its place to the third.
+    expect(registry.recordPlain("three", HOME, 5).kind).toBe("accepted");
+    expect(registry.recordPlain("four", HOME, 6)).toEqual({ kind: "refused", reason: "full" });
+  });
+
+  test("that says what one on its way to the disk says is a copy of it", () => {
+    const { registry } = newRegistry();
+    const first = registry.recordPlain("nas", HOME, 1);
+    if (first.kind !== "accepted") throw new Error("not accepted");
+    expect(registry.recordPlain("nas", HOME, 2)).toEqual({ kind: "copy", host: first.host });
+    expect(registry.recordPlain("nas", AWAY, 3).kind).toBe("accepted");
   });
 
   test("a log with more hosts than max_clients keeps them all", () => {
     const hosts = new HostMap(["a", "b"].map((name) => [name, { ipv4: at(HOME, 0, 0) }]));
     const registry = new Registry(hosts, 1);
-    expect(registry.recordPlain("c", HOME, 1)).toEqual({ kind: "dropped", reason: "full" });
-    expect(registry.recordPlain("b", HOME, 1).kind).toBe("accepted");
+    expect(registry.recordPlain("c", HOME, 1)).toEqual({ kind: "refused", reason: "full" });
+    expect(registry.recordPlain("b", HOME, 1).kind).toBe("seen");
     expect(hosts.size).toBe(2);
   });
 
   test.each(["__proto__", "constructor", "toString", "10", "9", "1e3"])("%p is a name", (name) => {
     const { hosts, registry } = newRegistry();
-    expect(registry.recordPlain(name, HOME, 1000)).toMatchObject({ change: { kind: "new" } });
-    expect(registry.recordPlain(name, HOME, 1000)).toMatchObject({ change: { kind: "same" } });
+    expect(plain(registry, name, HOME, 1000).kind).toBe("accepted");
+    expect(plain(registry, name, HOME, 1000).kind).toBe("seen");
     expect([...hosts.keys()]).toEqual([name]);
   });
 });
@@ -106,7 +141,6 @@ describe("a signed ping", () => {
     expect(outcome).toEqual({
       kind: "accepted",
       host: { ipv4: at(HOME, NOON, NOON), counter: COUNTER },
-      change: { kind: "new" },
     });
   });
 
@@ -198,7 +232,6 @@ describe("a signed ping", () => {
     const outcome = send({ counter: COUNTER + 5, cookie: "good", address: AWAY });
     if (outcome.kind !== "accepted") throw new Error("not accepted");
     expect(hosts.get("nas")).toBe(before!);
-    expect(registry.counterOf("nas")).toBe(COUNTER); // what is not durable is in no answer
     // A copy that the network made: a challenge would overtake the acknowledgement.
     expect(send({ counter: COUNTER + 5, cookie: "good", address: AWAY }).kind).toBe("copy");
     expect(send({ counter: COUNTER + 4 })).toMatchObject({ kind: "challenge", isOld: true });
@@ -214,7 +247,7 @@ describe("a signed ping", () => {
     if (outcome.kind !== "accepted") throw new Error("not accepted");
     registry.settle("nas", outcome.host, false);
     expect(hosts.get("nas")).toBe(before!);
-    expect(registry.counterOf("nas")).toBe(COUNTER);
+    expect(hosts.get("nas")!.counter).toBe(COUNTER);
     expect(send({ counter: COUNTER + 5 }).kind).toBe("accepted"); // the counter is not used up
   });
 
@@ -224,7 +257,7 @@ describe("a signed ping", () => {
     const two = send({ counter: COUNTER + 2 });
     if (one.kind !== "accepted" || two.kind !== "accepted") throw new Error("not accepted");
     registry.settle("nas", one.host, true);
-    expect(registry.counterOf("nas")).toBe(COUNTER + 1);
+    expect(hosts.get("nas")!.counter).toBe(COUNTER + 1);
     registry.settle("nas", two.host, true);
     expect(hosts.get("nas")!.counter).toBe(COUNTER + 2);
   });
@@ -237,7 +270,7 @@ describe("a name that was ever signed", () => {
       const { hosts, registry } = signedRegistry();
       const before = hosts.get("nas");
       expect(registry.recordPlain(name, AWAY, NOON)).toEqual({
-        kind: "dropped",
+        kind: "refused",
         reason: "signed name",
       });
       expect([...hosts]).toEqual([["nas", before!]]);
@@ -248,23 +281,22 @@ describe("a name that was ever signed", () => {
     const { registry } = newRegistry();
     registry.recordSigned({ name: "nas", counter: COUNTER, cookie: "good", address: HOME }, NOON);
     expect(registry.recordPlain("nas", AWAY, NOON)).toEqual({
-      kind: "dropped",
+      kind: "refused",
       reason: "signed name",
     });
   });
 
   test("loses what plain pings said of it: anybody could have", () => {
     const { hosts, registry } = newRegistry(1);
-    registry.recordPlain("nas", SIX, NOON);
+    plain(registry, "nas", SIX, NOON);
     const ping: SignedPing = { name: "nas", counter: COUNTER, cookie: "none", address: SIX };
     expect(registry.recordSigned(ping, NOON).kind).toBe("challenge"); // recorded, but by a plain ping
     const outcome = registry.recordSigned({ ...ping, cookie: "good", address: HOME }, NOON);
     if (outcome.kind !== "accepted") throw new Error("not accepted");
-    expect(outcome.change).toEqual({ kind: "signed" });
     registry.settle("nas", outcome.host, true);
     expect(hosts.get("nas")).toEqual({ ipv4: at(HOME, NOON, NOON), counter: COUNTER });
     // It no longer counts against max_clients.
-    expect(registry.recordPlain("pi", HOME, NOON).kind).toBe("accepted");
-    expect(registry.recordPlain("attic", HOME, NOON)).toEqual({ kind: "dropped", reason: "full" });
+    expect(plain(registry, "pi", HOME, NOON).kind).toBe("accepted");
+    expect(registry.recordPlain("attic", HOME, NOON)).toEqual({ kind: "refused", reason: "full" });
   });
 });

@@ -1,0 +1,144 @@
+/**
+ * What the log says of changes and of datagrams that were dropped: the words, which level, and how
+ * often. A message costs more than a ping, so one that is not shown is not made.
+ */
+import type { Change } from "../host.ts";
+import { isPrivate } from "../protocol/address.ts";
+import { cutUtf8 } from "../protocol/message.ts";
+import type { Log } from "../system/log.ts";
+import type { Reason } from "./counters.ts";
+import { limitPerSecond } from "./limit.ts";
+
+export interface AnnouncerParts {
+  log: Log;
+  /** Whether clients are on the internet, where an address of a private network is a mistake. */
+  isPublic: boolean;
+  /** Milliseconds of a monotonic clock. */
+  monotonic: () => number;
+}
+
+/** Says in the log what happens to pings. */
+export class Announcer {
+  readonly #log: Log;
+  readonly #isPublic: boolean;
+  readonly #info: Log["info"] | undefined;
+  readonly #debug: Log["debug"] | undefined;
+  readonly #mayShowPlain: (key: string) => boolean;
+  readonly #mayWarnOfMac: (key: string) => boolean;
+  /** What was warned of already: once is enough, since one sender can repeat it for ever. */
+  readonly #warned = new Set<Reason>();
+  readonly #behindNat = new Set<string>();
+
+  constructor({ log, isPublic, monotonic }: AnnouncerParts) {
+    this.#log = log;
+    this.#isPublic = isPublic;
+    this.#info = isShown("info", log) ? log.info : undefined;
+    this.#debug = isShown("debug", log) ? log.debug : undefined;
+    this.#mayShowPlain = limitPerSecond(PLAIN_CHANGES_PER_SECOND, monotonic);
+    this.#mayWarnOfMac = limitPerSecond(1, monotonic);
+  }
+
+  /** Says that a record changed: news at the normal level, all else with `-v`. */
+  changed(change: Change): void {
+    const { name, family, before, now, how } = change;
+    const { address } = now[family]!;
+    const isSame =
+      before?.[family]?.address === address &&
+      (before.counter === undefined) === (now.counter === undefined);
+    if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}`);
+    // Anyone can send plain pings: they must not fill a disk with messages.
+    if (how === "plain" && !this.#mayShowPlain("")) {
+      return this.#info?.(describeNews(change, address));
+    }
+    this.#log.log(describeNews(change, address));
+    if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
+  }
+
+  /** Says that a signed ping was challenged. */
+  challenged(name: string, address: string): void {
+    this.#debug?.(`challenged ${shortName(name)} at ${address}`);
+  }
+
+  /**
+   * Says that a datagram was dropped: a warning where a person can do something about it.
+   * @param what the name in the ping, or the size in bytes of what is no ping
+   */
+  dropped(reason: Reason, what: string | number, address: string): void {
+    if (typeof what === "string" && this.#mayWarn(reason)) {
+      const [message, hint] = WARNINGS[reason]!(shortName(what), address);
+      this.#log.warn(message, hint);
+    }
+    this.#debug?.(
+      `dropped ${typeof what === "number" ? `${what} bytes` : shortName(what)} from ${address}: ${reason}`,
+    );
+  }
+
+  #mayWarn(reason: Reason): boolean {
+    if (WARNINGS[reason] === undefined) return false;
+    if (reason === "wrong MAC") return this.#mayWarnOfMac("");
+    if (this.#warned.has(reason)) return false;
+    this.#warned.add(reason);
+    return true;
+  }
+
+  #warnOfNat(name: string, address: string): void {
+    if (this.#behindNat.has(name)) return;
+    this.#log.warn(
+      `${shortName(name)} is recorded at ${address}, an address of a private network or of this machine`,
+      this.#behindNat.size > 0
+        ? undefined
+        : "if it is not in this network, a gateway or a container bridge hides its own address",
+    );
+    this.#behindNat.add(name);
+  }
+}
+
+/** Changes by plain pings that are shown without -v. */
+const PLAIN_CHANGES_PER_SECOND = 10;
+
+/** The length of a name in a message: the line stays under 300 bytes. */
+const SHOWN_NAME_BYTES = 100;
+
+/** A warning and its hint. */
+type Warning = (name: string, address: string) => readonly [message: string, hint?: string];
+
+/** What a person can do something about: said once, but for a wrong MAC, whose source is news. */
+const WARNINGS: Partial<Record<Reason, Warning>> = {
+  "wrong MAC": (name, address) => [`dropped a ping from ${address}: wrong MAC for ${name}`],
+  plain: (name, address) => [
+    `dropped a ping of ${name} from ${address}: it is not signed`,
+    "allow_plain = true in [server] accepts the pings of DynIP 0.1e",
+  ],
+  full: (name, address) => [
+    `dropped the new name ${name} from ${address}: as many as max_clients are known`,
+    "raise max_clients in [server], or remove names from the client log while it is stopped",
+  ],
+  "no secret": (name, address) => [
+    `dropped a signed ping of ${name} from ${address}: this server has no secret`,
+    "give it the secret of its clients, in its configuration or in DYNIP_SECRET",
+  ],
+};
+
+/** Whether a log shows a level; one that does not say so shows all. */
+function isShown(level: "info" | "debug", { shown = "debug" }: Log): boolean {
+  return shown === "debug" || shown === level;
+}
+
+function describeNews({ name, family, before, now }: Change, address: string): string {
+  const shown = shortName(name);
+  if (before === undefined) return `new host ${shown} at ${address}`;
+  if (before.counter === undefined && now.counter !== undefined) {
+    return `${shown} at ${address} is signed from now on`;
+  }
+  const previous = before[family]?.address;
+  return previous === undefined
+    ? `${shown} is at ${address}, too`
+    : `${shown} moved from ${previous} to ${address}`;
+}
+
+/** A name, cut where it is long. */
+function shortName(name: string): string {
+  const bytes = Buffer.from(name);
+  if (bytes.length <= SHOWN_NAME_BYTES) return name;
+  return `${new TextDecoder().decode(cutUtf8(bytes, SHOWN_NAME_BYTES))}…`;
+}

@@ -1,0 +1,50 @@
+/** What became of the datagrams, counted by reason. Pure. */
+import type { DropReason } from "../protocol/message.ts";
+import type { PlainRefusal } from "./registry.ts";
+
+/** Why a datagram changed nothing: what it is, what the registry says, what the server lacks. */
+export type Reason =
+  | DropReason
+  | PlainRefusal
+  | "plain"
+  | "no secret"
+  | "wrong MAC"
+  | "copy"
+  | "too many challenges"
+  | "not durable";
+
+/** How many datagrams ended in which way. It is live: the server counts while others read. */
+export type Counters = Record<"accepted" | "challenged" | Reason, number>;
+
+/** Counters that are all 0. */
+export function newCounters(): Counters {
+  return {
+    accepted: 0,
+    challenged: 0,
+    empty: 0,
+    "not UTF-8": 0,
+    "not a name": 0,
+    malformed: 0,
+    full: 0,
+    plain: 0,
+    "signed name": 0,
+    "no secret": 0,
+    "wrong MAC": 0,
+    copy: 0,
+    "too many challenges": 0,
+    "not durable": 0,
+  };
+}
+
+/** `2 pings accepted, 1 challenged, 3 datagrams dropped (3 malformed)`. */
+export function describeCounters({ accepted, challenged, ...dropped }: Counters): string {
+  const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
+  const total = reasons.reduce((sum, [, number]) => sum + number, 0);
+  const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
+  return `${count(accepted, "ping")} accepted, ${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
+}
+
+/** `1 ping`, `2 pings`. */
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,24 @@
+/** A limit on how often something is done. Pure: the clock is passed in. */
+
+/**
+ * Allows each key a number of times in a second. Keys are forgotten every second, so that they take
+ * no memory that lasts.
+ * @param perSecond at least 1
+ * @param monotonic milliseconds of a monotonic clock
+ * @returns whether the key is allowed once more now
+ */
+export function limitPerSecond(
+  perSecond: number,
+  monotonic: () => number,
+): (key: string) => boolean {
+  const counts = new Map<string, number>();
+  let second = Number.NaN;
+  return (key) => {
+    const current = Math.floor(monotonic() / 1000);
+    if (current !== second) counts.clear();
+    second = current;
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count <= perSecond;
+  };
+}
