@@ -123,29 +123,24 @@ export class Door {
     const key = signing.keyOf(name);
     if (!hasMac(datagram, key)) return this.#drop("wrong MAC", name, address);
     const counter = decodeCounter(ping.counter);
-    const cookie = this.#checkCookie(ping, address, signing.cookies);
-    const outcome = recorder.recordSigned({ name, counter, cookie, address }, (isDurable) => {
+    const seen = recorder.seenOf(name, address);
+    const hasCookie =
+      ping.cookie !== NO_COOKIE &&
+      signing.cookies.isGood(ping.cookie, "ping", address, name, seen, this.#parts.monotonic());
+    const outcome = recorder.recordSigned({ name, counter, hasCookie, address }, (isDurable) => {
       this.#count(isDurable, name, address);
       if (isDurable) this.#reply("A", ping.counter, addressToHex(address), ping, key, from);
     });
     if (outcome === undefined) return;
-    if (outcome.kind === "copy") return this.#drop("copy", name, address);
-    // The key keeps replays of an old ping from using up the challenges of its client.
-    if (!this.#mayChallenge(`${name} ${address} ${outcome.isOld}`)) {
+    if (outcome === "copy") return this.#drop("copy", name, address);
+    // By nonce: a replayed ping has an old one, so that it uses up no challenge of its client.
+    if (!this.#mayChallenge(`${ping.nonce} ${name}`)) {
       return this.#drop("too many challenges", name, address);
     }
     this.#parts.counters.challenged++;
     this.#parts.announcer.challenged(name, address);
-    const seen = recorder.seenOf(name, address);
-    const proof = signing.cookies.make("ping", address, name, seen, this.#parts.monotonic());
-    this.#reply("C", encodeCounter(outcome.counter), proof, ping, key, from);
-  }
-
-  #checkCookie({ cookie, name }: Ping, address: string, cookies: Cookies): "none" | "good" | "bad" {
-    if (cookie === NO_COOKIE) return "none";
-    const { recorder, monotonic } = this.#parts;
-    const seen = recorder.seenOf(name, address);
-    return cookies.isGood(cookie, "ping", address, name, seen, monotonic()) ? "good" : "bad";
+    const cookie = signing.cookies.make("ping", address, name, seen, this.#parts.monotonic());
+    this.#reply("C", encodeCounter(outcome.counter), cookie, ping, key, from);
   }
 
   #reply(
@@ -181,8 +176,8 @@ interface Peer {
   peer: string;
 }
 
-/** For each name, address and kind of ping: more than any client needs. */
-const CHALLENGES_PER_SECOND = 10;
+/** For each name and nonce. A client makes a new nonce for every datagram; a network may double it. */
+const CHALLENGES_PER_SECOND = 3;
 
 function endpoint({ address, port }: BoundSocket): string {
   if (address === "::") return `UDP port ${port}, every interface, IPv6 and IPv4`;

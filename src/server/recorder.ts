@@ -25,6 +25,9 @@ export interface RecordStore {
 /** Told, once for each accepted ping, whether its record is durable. */
 export type Settled = (isDurable: boolean, name: string, address: string) => void;
 
+/** A signed ping is not recorded: its sender is to be challenged. */
+export type Challenge = Extract<SignedOutcome, { kind: "challenge" }>;
+
 /**
  * Told of a change. It should return soon: the next datagram waits. A promise that it returns is not
  * waited for.
@@ -96,19 +99,26 @@ export class Recorder {
   }
 
   /**
-   * Records a signed ping, if the registry lets it.
+   * Records a signed ping, if the registry lets it. A copy of a ping that is being made durable is
+   * settled together with it.
    * @returns what to do instead; undefined when it is accepted, and `settled` will be called
    */
-  recordSigned(
-    ping: SignedPing,
-    settled: Settled,
-  ): Exclude<SignedOutcome, { kind: "accepted" }> | undefined {
+  recordSigned(ping: SignedPing, settled: Settled): Challenge | "copy" | undefined {
     const { registry, now } = this.#parts;
+    const { name, address } = ping;
     const time = now();
     const outcome = registry.recordSigned(ping, time);
-    if (outcome.kind !== "accepted") return outcome;
-    this.#commit(ping.name, ping.address, outcome.host, time, settled);
-    return undefined;
+    switch (outcome.kind) {
+      case "challenge":
+        return outcome;
+      case "copy": {
+        const done = (isDurable: boolean): void => settled(isDurable, name, address);
+        return this.#await(outcome.host, done) ? undefined : "copy";
+      }
+      case "accepted":
+        this.#commit(name, address, outcome.host, time, settled);
+        return undefined;
+    }
   }
 
   /** @returns false where as many wait as may */

@@ -1,9 +1,21 @@
 /**
  * Decides whether a ping may change a record. Pure: the time is passed in; no sockets, keys or files.
  *
- * - A plain ping can come from anyone, so it never changes a name that was ever signed.
- * - A signed ping counts only with a higher counter than the last one, and only from an address that
- *   is proven: the recorded one, or one that sent a good cookie back.
+ * A plain ping can come from anyone, so it never changes a name that was ever signed.
+ *
+ * A signed ping counts only with a higher counter than the last one, which prevents replay, and only
+ * from an address that is proven. `last` is the stored counter of its name, 0 if none, `now` the clock
+ * of the server, both in microseconds, and W = 300 s:
+ *
+ * 1. From the recorded address, it is accepted if counter > last and |counter - now| <= W.
+ * 2. With a good cookie, it is accepted if last < counter <= max(last + 32, now + W).
+ * 3. Otherwise it is challenged, with the counter to use next, max(last + 1, now). Nothing changes.
+ *
+ * So the clock of the client decides whether a ping takes one round trip or two, never whether it
+ * works. The bound in 2 keeps somebody who stole a key from pushing the counter to 2^53, where no
+ * later ping, signed with a new key or not, could ever be accepted: 300 s ahead of the clock, he gains
+ * 32 us with each ping, which is slower than the clock up to 31,250 pings a second. A client that was
+ * challenged sends at most 7 datagrams before it is challenged again, see exchange.ts.
  */
 import type { Host, HostStore } from "../host.ts";
 import { familyOf } from "../protocol/address.ts";
@@ -23,13 +35,10 @@ export type PlainOutcome =
 export type SignedOutcome =
   /** To be made durable, then {@link Registry.settle}d and acknowledged. */
   | { readonly kind: "accepted"; readonly host: Host }
-  /** A copy of a ping that is being made durable and will be answered. */
-  | { readonly kind: "copy" }
-  /**
-   * Nothing changed. `counter` is the one to use next, together with a cookie. `isOld`: the counter
-   * of the ping was used before, as that of a replayed ping is.
-   */
-  | { readonly kind: "challenge"; readonly counter: number; readonly isOld: boolean };
+  /** A copy of a ping that was accepted with this record, which is not settled yet. */
+  | { readonly kind: "copy"; readonly host: Host }
+  /** Nothing changed. `counter` is the one to use next, together with a cookie. */
+  | { readonly kind: "challenge"; readonly counter: number };
 
 /** A signed ping whose MAC is right and whose cookie was checked. */
 export interface SignedPing {
@@ -37,13 +46,17 @@ export interface SignedPing {
   readonly name: string;
   /** Its counter, microseconds; exact up to 2^53 - 1. */
   readonly counter: number;
-  readonly cookie: "none" | "good" | "bad";
+  /** Whether it has a good cookie. */
+  readonly hasCookie: boolean;
   /** The source address of the datagram, canonical. */
   readonly address: string;
 }
 
 /** How far a counter may be from the clock: 300 s, in microseconds. */
 export const COUNTER_WINDOW = 300_000_000;
+
+/** How far a counter may be ahead of the last one, whatever the clock: more than an exchange sends. */
+export const COUNTER_LEAP = 32;
 
 /** Judges pings by the hosts that are known. It never evicts a host. */
 export class Registry {
@@ -100,20 +113,21 @@ export class Registry {
    * has it once {@link settle} says that it is durable.
    * @param now milliseconds since 1970, UTC
    */
-  recordSigned({ name, counter, cookie, address }: SignedPing, now: number): SignedOutcome {
-    if (this.#staged.get(name)?.counter === counter) return SIGNED_COPY;
-    const known = this.#latest(name);
-    // The address in a plain ping is not proven.
-    const signed = known?.counter === undefined ? undefined : known;
+  recordSigned({ name, counter, hasCookie, address }: SignedPing, now: number): SignedOutcome {
+    const family = familyOf(address);
+    const staged = this.#staged.get(name);
+    if (staged?.counter === counter && staged[family]?.address === address) {
+      return { kind: "copy", host: staged };
+    }
+    const signed = this.#signed(name);
     const last = signed?.counter ?? 0;
     const clock = Math.max(0, Math.floor(now * 1000));
-    const isRecorded = signed?.[familyOf(address)]?.address === address;
-    const isAccepted =
-      Number.isSafeInteger(counter) &&
-      ((isRecorded && counter > last && Math.abs(counter - clock) <= COUNTER_WINDOW) ||
-        (cookie === "good" && counter > last && counter <= Math.max(last, clock) + COUNTER_WINDOW));
-    if (!isAccepted) {
-      return { kind: "challenge", counter: Math.max(last + 1, clock), isOld: counter <= last };
+    const isNew = counter > last && Number.isSafeInteger(counter);
+    const isRecorded = signed?.[family]?.address === address;
+    const isNear = Math.abs(counter - clock) <= COUNTER_WINDOW;
+    const isBounded = counter <= Math.max(last + COUNTER_LEAP, clock + COUNTER_WINDOW);
+    if (!isNew || !((isRecorded && isNear) || (hasCookie && isBounded))) {
+      return { kind: "challenge", counter: Math.max(last + 1, clock) };
     }
     const { ipv4, ipv6 } = seen(signed, address, now);
     const host: Host =
@@ -145,9 +159,13 @@ export class Registry {
    * 0 if never. It is part of each cookie, see cookie.ts.
    */
   seenOf(name: string, address: string): number {
-    const known = this.#latest(name);
-    if (known?.counter === undefined) return 0;
-    return known[familyOf(address)]?.lastSeen ?? 0;
+    return this.#signed(name)?.[familyOf(address)]?.lastSeen ?? 0;
+  }
+
+  /** What signed pings say of a name; an address from a plain ping is not proven. */
+  #signed(name: string): Host | undefined {
+    const latest = this.#latest(name);
+    return latest?.counter === undefined ? undefined : latest;
   }
 
   #latest(name: string): Host | undefined {
@@ -157,7 +175,6 @@ export class Registry {
 
 const FULL: PlainOutcome = { kind: "refused", reason: "full" };
 const SIGNED_NAME: PlainOutcome = { kind: "refused", reason: "signed name" };
-const SIGNED_COPY: SignedOutcome = { kind: "copy" };
 
 /** The signed name that a plain name could be taken for: without regard to case or a final dot. */
 function fold(name: string): string {

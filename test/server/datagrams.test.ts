@@ -274,20 +274,45 @@ describe("signed pings", () => {
     expect(await server.stop()).toEqual({ "wrong MAC": 51 });
   });
 
-  test("of one name are challenged ten times a second at most", async () => {
+  test("are challenged three times a second for each nonce, which a replay has no new one of", async () => {
     const server = await newServer({ isSigning: true });
-    for (let i = 0; i < 50; i++) server.ping();
-    expect(server.replies).toHaveLength(10);
+    for (const address of [HOME, AWAY, SIX]) for (let i = 0; i < 50; i++) server.ping({}, address);
+    expect(server.replies).toHaveLength(3);
+    expect(server.ping({ nonce: "f".repeat(16) })).toMatchObject({ type: "C" });
     server.state.monotonic += 1000;
     server.ping();
-    expect(server.replies).toHaveLength(11);
-    expect(await server.stop()).toEqual({ challenged: 11, "too many challenges": 40 });
+    expect(server.replies).toHaveLength(5);
+    expect(await server.stop()).toEqual({ challenged: 5, "too many challenges": 147 });
+  });
+
+  test("are acknowledged within two round trips under a replay of 500 a second from their own address", async () => {
+    const server = await newServer({ isSigning: true });
+    server.exchange();
+    const replay = () => server.ping({ counter: encodeCounter(NOON * 1000 - 1) }, HOME, 40_001);
+    for (let n = 1; n <= 20; n++) {
+      server.state.now += 300_000;
+      server.state.monotonic += 300_000;
+      for (let i = 0; i < 250; i++) replay();
+      // The clock of the client is an hour slow, so that it is challenged.
+      const nonce = n.toString(16).padStart(16, "0");
+      const slow = encodeCounter((server.state.now - 3_600_000) * 1000);
+      const challenge = server.ping({ counter: slow, nonce })!;
+      expect(challenge).toMatchObject({ type: "C", nonce });
+      for (let i = 0; i < 250; i++) replay();
+      const answer = {
+        counter: challenge.counter,
+        cookie: challenge.value,
+        nonce: `f${nonce.slice(1)}`,
+      };
+      expect(server.ping(answer)).toMatchObject({ type: "A", nonce: answer.nonce });
+    }
+    await server.stop();
   });
 
   test("that are replayed use up no challenge of the client's own, wherever it is now", async () => {
     const server = await newServer({ isSigning: true });
     server.exchange();
-    const old = { counter: encodeCounter(NOON * 1000 - 1) };
+    const old = { counter: encodeCounter(NOON * 1000 - 1), nonce: "e".repeat(16) };
     for (const address of [HOME, AWAY, "192.0.2.66"]) {
       for (let i = 0; i < 50; i++) server.ping(old, address);
     }
@@ -321,15 +346,29 @@ describe("signed pings", () => {
     await server.stop();
   });
 
-  test("that the network doubled are answered once, and the copy is not challenged", async () => {
+  test("that the network doubled are both answered, and the copy is not challenged", async () => {
     const server = await newServer({ isSigning: true, isSlow: true });
     const challenge = server.ping()!;
     const answer = { counter: challenge.counter, cookie: challenge.value };
-    server.ping(answer);
+    server.ping(answer, HOME, 40_001); // a copy from another port, which comes first
     server.ping(answer);
     server.disk.sync();
-    expect(server.replies.map(({ reply }) => reply.type)).toEqual(["C", "A"]);
-    expect(await server.stop()).toEqual({ accepted: 1, challenged: 1, copy: 1 });
+    expect(server.replies.map(({ reply, port }) => [reply.type, port])).toEqual([
+      ["C", 40_000],
+      ["A", 40_001],
+      ["A", 40_000],
+    ]);
+    expect(await server.stop()).toEqual({ accepted: 2, challenged: 1 });
+  });
+
+  test("are answered to 16 copies at most, however slow the disk is", async () => {
+    const server = await newServer({ isSigning: true, isSlow: true });
+    const challenge = server.ping()!;
+    const answer = { counter: challenge.counter, cookie: challenge.value };
+    for (let i = 0; i < 100; i++) server.ping(answer);
+    server.disk.sync();
+    expect(server.replies).toHaveLength(18);
+    expect(await server.stop()).toEqual({ accepted: 17, challenged: 1, copy: 83 });
   });
 
   test("that were accepted are answered before the socket is closed", async () => {

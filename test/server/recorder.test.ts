@@ -50,7 +50,7 @@ function newRecorder(...listeners: Listener[]) {
     plain: (name: string, address = HOME) => recorder.recordPlain(name, address, settled),
     signed: (ping: Partial<SignedPing> = {}) =>
       recorder.recordSigned(
-        { name: "nas", counter: state.now * 1000, cookie: "good", address: HOME, ...ping },
+        { name: "nas", counter: state.now * 1000, hasCookie: true, address: HOME, ...ping },
         settled,
       ),
   };
@@ -181,7 +181,7 @@ describe("a plain ping like the one that is on its way to the disk", () => {
 
 test("a ping that is refused changes nothing, and no one is told", () => {
   const recorder = newRecorder();
-  expect(recorder.signed({ cookie: "none" })).toMatchObject({ kind: "challenge" });
+  expect(recorder.signed({ hasCookie: false })).toMatchObject({ kind: "challenge" });
   recorder.signed();
   expect(recorder.plain("nas")).toBe("signed name");
   recorder.sync();
