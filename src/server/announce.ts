@@ -1,13 +1,21 @@
 /**
  * What the log says of changes and of datagrams that were dropped: the words, which level, and how
  * often. A message costs more than a ping, so one that is not shown is not made.
+ *
+ * What clients do writes less than a megabyte a day at the normal level, whatever they do: a stolen
+ * key, or a plain ping that anyone can forge, must not fill a disk. The limits below allow half of
+ * it, since 24 hours may have the end of one day and the beginning of the next.
  */
 import type { Change } from "../host.ts";
 import { isPrivate } from "../protocol/address.ts";
 import { cutUtf8 } from "../protocol/message.ts";
 import type { Log } from "../system/log.ts";
 import type { Reason } from "./counters.ts";
+import { DailyLimit } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
+
+/** What is limited by itself, so that one kind of message leaves the others their share. */
+type LimitedKind = Change["how"] | "wrong MAC";
 
 export interface AnnouncerParts {
   log: Log;
@@ -25,6 +33,7 @@ export class Announcer {
   readonly #debug: Log["debug"] | undefined;
   readonly #mayShowPlain: (key: string) => boolean;
   readonly #mayWarnOfMac: (key: string) => boolean;
+  readonly #limits: Readonly<Record<LimitedKind, DailyLimit>>;
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
   readonly #behindNat = new Set<string>();
@@ -36,6 +45,11 @@ export class Announcer {
     this.#debug = isShown("debug", log) ? log.debug : undefined;
     this.#mayShowPlain = limitPerSecond(PLAIN_CHANGES_PER_SECOND, monotonic);
     this.#mayWarnOfMac = limitPerSecond(1, monotonic);
+    this.#limits = {
+      proven: new DailyLimit({ bytes: 300_000, perKey: 50 }, monotonic),
+      plain: new DailyLimit({ bytes: 100_000, perKey: 50 }, monotonic),
+      "wrong MAC": new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
+    };
   }
 
   /** Says that a record changed: news at the normal level, all else with `-v`. */
@@ -46,11 +60,10 @@ export class Announcer {
       before?.[family]?.address === address &&
       (before.counter === undefined) === (now.counter === undefined);
     if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}`);
-    // Anyone can send plain pings: they must not fill a disk with messages.
-    if (how === "plain" && !this.#mayShowPlain("")) {
-      return this.#info?.(describeNews(change, address));
-    }
-    this.#log.log(describeNews(change, address));
+    const news = describeNews(change, address);
+    // Anyone can send plain pings: they must not fill the log in a minute, either.
+    const isAllowed = how === "proven" || this.#mayShowPlain("");
+    if (!isAllowed || !this.#write(how, name, "log", news)) return this.#info?.(news);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
   }
 
@@ -64,20 +77,40 @@ export class Announcer {
    * @param what the name in the ping, or the size in bytes of what is no ping
    */
   dropped(reason: Reason, what: string | number, address: string): void {
-    if (typeof what === "string" && this.#mayWarn(reason)) {
-      const [message, hint] = WARNINGS[reason]!(shortName(what), address);
-      this.#log.warn(message, hint);
-    }
+    if (typeof what === "string") this.#warn(reason, what, address);
     this.#debug?.(
       `dropped ${typeof what === "number" ? `${what} bytes` : shortName(what)} from ${address}: ${reason}`,
     );
   }
 
-  #mayWarn(reason: Reason): boolean {
-    if (WARNINGS[reason] === undefined) return false;
-    if (reason === "wrong MAC") return this.#mayWarnOfMac("");
-    if (this.#warned.has(reason)) return false;
+  #warn(reason: Reason, name: string, address: string): void {
+    if (reason === "wrong MAC") {
+      if (!this.#mayWarnOfMac("")) return;
+      const message = `dropped a ping from ${address}: wrong MAC for ${shortName(name)}`;
+      this.#write("wrong MAC", address, "warn", message);
+      return;
+    }
+    const words = WARNINGS[reason];
+    if (words === undefined || this.#warned.has(reason)) return;
     this.#warned.add(reason);
+    const [message, hint] = words(shortName(name), address);
+    this.#log.warn(message, hint);
+  }
+
+  /**
+   * Writes a message, if that kind and key have something left for today.
+   * @param key the name or the address that the message is about
+   * @returns whether it is written
+   */
+  #write(kind: LimitedKind, key: string, level: "log" | "warn", message: string): boolean {
+    const verdict = this.#limits[kind].take(key, Buffer.byteLength(message) + LINE_OVERHEAD);
+    if (verdict === "left out") return false;
+    this.#log[level](message);
+    if (verdict === "last of key") {
+      this.#log.warn(`no more messages about ${shortName(key)} today: too many`, SEE[kind]);
+    } else if (verdict === "last of all") {
+      this.#log.warn("no more messages like this one today: too many", SEE[kind]);
+    }
     return true;
   }
 
@@ -99,12 +132,21 @@ const PLAIN_CHANGES_PER_SECOND = 10;
 /** The length of a name in a message: the line stays under 300 bytes. */
 const SHOWN_NAME_BYTES = 100;
 
-/** A warning and its hint. */
-type Warning = (name: string, address: string) => readonly [message: string, hint?: string];
+/** The time, the level and the newline of a line in the log. */
+const LINE_OVERHEAD = 40;
 
-/** What a person can do something about: said once, but for a wrong MAC, whose source is news. */
+/** Where to see what is left out. */
+const SEE: Readonly<Record<LimitedKind, string>> = {
+  proven: "the client log has every change, and -v shows them",
+  plain: "the client log has every change, and -v shows them",
+  "wrong MAC": "--debug shows them",
+};
+
+/** A warning and its hint. */
+type Warning = (name: string, address: string) => readonly [message: string, hint: string];
+
+/** What is warned of once. */
 const WARNINGS: Partial<Record<Reason, Warning>> = {
-  "wrong MAC": (name, address) => [`dropped a ping from ${address}: wrong MAC for ${name}`],
   plain: (name, address) => [
     `dropped a ping of ${name} from ${address}: it is not signed`,
     "allow_plain = true in [server] accepts the pings of DynIP 0.1e",

@@ -1,0 +1,107 @@
+/** How much the log says of what clients do. The words themselves: datagrams.test.ts. */
+import { describe, expect, test } from "bun:test";
+
+import type { Change, Host } from "../../src/host.ts";
+import { Announcer } from "../../src/server/announce.ts";
+import { recordedLog } from "../recorded-log.ts";
+
+const DAY_MS = 86_400_000;
+
+function newAnnouncer() {
+  const log = { ...recordedLog(), shown: "log" as const };
+  const state = { monotonic: 0 };
+  const announcer = new Announcer({ log, isPublic: true, monotonic: () => state.monotonic });
+  return {
+    state,
+    announcer,
+    /** What is written without -v and --debug, as long as in a file, with the time in front. */
+    shown: () => log.lines.filter((line) => !/^(info|debug):/.test(line)),
+    takeBytes(): number {
+      const shown = log.lines.splice(0).filter((line) => !/^(info|debug):/.test(line));
+      return shown.reduce((sum, line) => sum + Buffer.byteLength(line) + 26, 0);
+    },
+  };
+}
+
+const host = (address: string, isSigned: boolean): Host => ({
+  ipv4: { address, since: 0, lastSeen: 0 },
+  ...(isSigned && { counter: 1 }),
+});
+
+/** A move from 192.0.2.1 to 192.0.2.2, or back. */
+function move(name: string, isBack: boolean, how: Change["how"] = "proven"): Change {
+  const hosts = [host("192.0.2.1", how === "proven"), host("192.0.2.2", how === "proven")] as const;
+  const [before, now] = isBack ? [hosts[1], hosts[0]] : hosts;
+  return { name, family: "ipv4", before, now, time: 0, how };
+}
+
+/** What clients do to fill the log, with a key or without; `n` counts up. */
+const FLOODS: [string, (announcer: Announcer, n: number) => void][] = [
+  ["a signed name that alternates", (to, n) => to.changed(move("nas", n % 2 === 1))],
+  [
+    "10,000 signed names that alternate",
+    (to, n) => to.changed(move(`nas-${n % 10_000}`, n % 2 === 1)),
+  ],
+  ["a plain name that alternates", (to, n) => to.changed(move("nas", n % 2 === 1, "plain"))],
+  [
+    "new names without end, the longest, behind a NAT",
+    (to, n) =>
+      to.changed({
+        name: `${n}`.padEnd(128, "x"),
+        family: "ipv4",
+        before: undefined,
+        now: host("10.0.0.1", true),
+        time: 0,
+        how: "proven",
+      }),
+  ],
+  [
+    "forged pings from ever new addresses",
+    (to, n) => to.dropped("wrong MAC", "nas", `2001:db8::${n.toString(16)}`),
+  ],
+  ["plain pings where they are not accepted", (to, n) => to.dropped("plain", `${n}`, "192.0.2.1")],
+];
+
+describe("less than a megabyte is written in any 24 hours, whatever clients do:", () => {
+  test.each(FLOODS)("%s", (_what, flood) => {
+    const { announcer, state, takeBytes } = newAnnouncer();
+    const perHour: number[] = [];
+    for (let n = 0; n < 2 * 24 * 3600 * 2; n++) {
+      state.monotonic = n * 500;
+      flood(announcer, n);
+      if (n % 7200 === 7199) perHour.push(takeBytes());
+    }
+    for (let hour = 0; hour + 24 <= perHour.length; hour++) {
+      const bytes = perHour.slice(hour, hour + 24).reduce((sum, number) => sum + number, 0);
+      expect(bytes).toBeLessThan(1_000_000);
+    }
+    expect(perHour[0]).toBeGreaterThan(0);
+  });
+
+  test("all of it at once", () => {
+    const { announcer, state, takeBytes } = newAnnouncer();
+    let bytes = 0;
+    for (let n = 0; n < 24 * 3600; n++) {
+      state.monotonic = n * 1000;
+      for (const [, flood] of FLOODS) for (let i = 0; i < 3; i++) flood(announcer, 3 * n + i);
+      if (n % 3600 === 3599) bytes += takeBytes();
+    }
+    expect(bytes).toBeLessThan(1_000_000);
+  });
+});
+
+test("a name that moves all the time is said so, and leaves the others their messages", () => {
+  const { announcer, shown, state } = newAnnouncer();
+  for (let n = 0; n < 1000; n++) announcer.changed(move("nas", n % 2 === 1));
+  const lines = shown();
+  expect(lines).toHaveLength(52);
+  expect(lines.slice(-2)).toEqual([
+    "warn: no more messages about nas today: too many",
+    "hint: the client log has every change, and -v shows them",
+  ]);
+  announcer.changed(move("pi", false));
+  expect(shown().at(-1)).toBe("log: pi moved from 192.0.2.1 to 192.0.2.2");
+  state.monotonic += DAY_MS;
+  announcer.changed(move("nas", false));
+  expect(shown().at(-1)).toBe("log: nas moved from 192.0.2.1 to 192.0.2.2");
+});
