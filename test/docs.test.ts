@@ -3,39 +3,46 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { version } from "../package.json";
-import { DEFAULTS } from "../src/config/config.ts";
+import { type Keys, SECTIONS, TOP_LEVEL } from "../src/config/keys.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../src/system/errors.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const readme = await Bun.file(join(ROOT, "README.md")).text();
 const changelog = await Bun.file(join(ROOT, "CHANGELOG.md")).text();
 
-/** The cells of the README's table rows, trimmed. */
-const rows = readme
-  .split("\n")
-  .filter((line) => line.startsWith("|"))
-  .map((line) =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
+/** The README's tables: each has its rows, each row its cells. The first row is the head. */
+const tables = readme
+  .split("\n\n")
+  .filter((block) => block.startsWith("|"))
+  .map((block) => block.trim().split("\n").map(cellsOf));
+
+/** The rows of the table whose head begins with this cell, without its head. */
+function tableUnder(head: string): string[][] {
+  return tables.find((rows) => rows[0]![0] === head)?.slice(2) ?? [];
+}
+
+function cellsOf(line: string): string[] {
+  return line
+    .split(/(?<!\\)\|/)
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+}
 
 test("the README lists every exit code with its meaning", () => {
-  for (const name of Object.keys(EXIT) as ExitName[]) {
-    expect(rows).toContainEqual([String(EXIT[name]), EXIT_MEANINGS[name]]);
-  }
+  const names = Object.keys(EXIT) as ExitName[];
+  expect(tableUnder("Code")).toEqual(names.map((name) => [`${EXIT[name]}`, EXIT_MEANINGS[name]]));
 });
 
-test("the README lists every key with its default", () => {
-  for (const section of [DEFAULTS.server, DEFAULTS.client]) {
-    for (const [key, value] of Object.entries(section)) {
-      const defaults = rows.filter(([cell]) => cell === `\`${key}\``).map(([, cell]) => cell);
-      expect(defaults.length).toBeGreaterThan(0);
-      const hasDefault = value !== undefined && typeof value !== "object";
-      if (hasDefault) expect(defaults).toContain(`\`${JSON.stringify(value)}\``);
-    }
-  }
+test.each([
+  ["Key", TOP_LEVEL],
+  ...Object.entries(SECTIONS).map(([name, keys]) => [`\`[${name}]\``, keys] as const),
+] as [string, Keys][])("the README's table %s has every key with its default", (head, keys) => {
+  const expected = Object.entries(keys).map(([name, { default: value, absent = "none" }]) => {
+    const isShown = value !== undefined && typeof value !== "object";
+    return [`\`${name}\``, isShown ? `\`${JSON.stringify(value)}\`` : absent];
+  });
+  const found = tableUnder(head).map(([key, value]) => [key!, value!]);
+  expect(found.sort()).toEqual(expected.sort());
 });
 
 test("the README gives the two commands, with the Bun that the project is pinned to", async () => {

@@ -4,7 +4,8 @@ import { dirname, isAbsolute, resolve } from "node:path";
 
 import { findFile, replaceFile } from "../system/atomic-file.ts";
 import { loadConfig } from "../config/find.ts";
-import { DEFAULTS, isOldConf, parseConfig, SIGNED_NAME_RULE } from "../config/config.ts";
+import { isOldConf, parseConfig } from "../config/config.ts";
+import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
 import { createLog, printable } from "../system/log.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../config/old-conf.ts";
@@ -98,8 +99,8 @@ async function newConfig(
   const text = configText({
     secret: encodeKey(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
     // The clients of DynIP 0.1e that are there go on, until the last of them has moved.
-    server: { ...DEFAULTS.server, allow_plain: old !== undefined, ...old?.server },
-    client: { ...DEFAULTS.client, server_hostname: "localhost", ...old?.client },
+    server: { allow_plain: old !== undefined, ...old?.server },
+    client: { server_hostname: "localhost", ...old?.client },
   });
   // The same checks as at every start: what init writes can be read.
   const config = parseConfig(text, from ?? path);

@@ -10,7 +10,7 @@ import {
   ResolverSilentError,
 } from "../client/client.ts";
 import { type LoadedConfig, loadConfig } from "../config/find.ts";
-import { SIGNED_NAME_RULE } from "../config/config.ts";
+import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { describeDuration, parseDuration } from "../config/duration.ts";
 import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
 import { type Acknowledgement, NoAcknowledgementError } from "../client/exchange.ts";

@@ -152,15 +152,15 @@ describe("each mistake is named", () => {
     ['[client]\nclient_name = "dynip/1"', `client_name in [client] is "dynip/1", ${name}`],
     [
       '[client]\nfamily = "ipv5"',
-      'family in [client] is "ipv5", must be "any", "ipv4", "ipv6", "both"',
+      'family in [client] is "ipv5", must be "any", "ipv4", "ipv6" or "both"',
     ],
     [
       "[server]\nserver_prot = 1",
-      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, max_clients, allow_plain, generations',
+      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, allow_plain, max_clients, generations',
     ],
     [
       "[client]\ntoString = 1",
-      'unknown key "toString" in [client] / the keys of [client] are server_hostname, server_port, client_name, family, key',
+      'unknown key "toString" in [client] / the keys of [client] are server_hostname, server_port, client_name, key, family',
     ],
     [
       "server_port = 1",

@@ -1,18 +1,15 @@
 import { expect, test } from "bun:test";
 
 import { DEFAULTS, parseConfig } from "../../src/config/config.ts";
+import { type Keys, SECTIONS, TOP_LEVEL } from "../../src/config/keys.ts";
 import { encodeKey } from "../../src/protocol/message.ts";
 import { clientConfigText, configText } from "../../src/config/template.ts";
 
 const SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-const DEFAULT_VALUES = {
-  secret: SECRET,
-  server: DEFAULTS.server,
-  client: { ...DEFAULTS.client, server_hostname: "localhost" },
-};
+const text = configText({ secret: SECRET, server: {}, client: { server_hostname: "localhost" } });
 
-test("the configuration that init writes reads back as its values", () => {
-  const { secret, server, client } = parseConfig(configText(DEFAULT_VALUES), "x");
+test("the configuration that init writes reads back as its values, and else as the defaults", () => {
+  const { secret, server, client } = parseConfig(text, "x");
   expect(encodeKey(secret!)).toBe(SECRET);
   expect(server).toEqual(DEFAULTS.server);
   expect(client).toEqual({ ...DEFAULTS.client, server_hostname: ["localhost"] });
@@ -41,15 +38,37 @@ test("values that need quoting come back, too", () => {
   expect(client).toMatchObject({ server_hostname: ["vps", "2001:db8::1"], server_port: 2 });
 });
 
-test("it shows every key there is, each with a comment", () => {
-  const lines = configText(DEFAULT_VALUES).split("\n");
-  const keys = [...Object.keys(DEFAULTS.server), ...Object.keys(DEFAULTS.client), "secret"];
-  // A client's own key is in the file that is made for it.
-  for (const key of keys.filter((key) => key !== "key")) {
-    const start = key === "generations" ? "[server.generations]" : `${key} = `;
-    const at = lines.findIndex((line) => line.replace(/^# /, "").startsWith(start));
-    expect([key, lines[at - 1]?.slice(0, 2)]).toEqual([key, "# "]);
+/** Every key there is, with its section. */
+const keys = Object.entries<Keys>({ "": TOP_LEVEL, ...SECTIONS }).flatMap(([section, keys]) =>
+  Object.entries(keys).map(([name, key]) => ({ section, name, key })),
+);
+
+test("it shows every key there is, each under a comment", () => {
+  const lines = text.split("\n");
+  for (const { section, name } of keys) {
+    if (name === "key") continue; // it is in the file of one client only
+    const isShown = (line: string) =>
+      line.replace(/^# /, "").startsWith(`${name} = `) || line === `[${section}.${name}]`;
+    const at = lines.findIndex(isShown);
+    expect([name, lines[at - 1]?.slice(0, 2)]).toEqual([name, "# "]);
   }
+});
+
+test("its examples are values that pass", () => {
+  let withExamples = text;
+  for (const { name, key } of keys) {
+    if (key.example === undefined) continue;
+    const line = key.default instanceof Map ? key.example : `${name} = ${key.example}`;
+    expect(text).toContain(`\n# ${line}\n`);
+    withExamples = withExamples.replace(`\n# ${line}\n`, `\n${line}\n`);
+  }
+  const { server, client } = parseConfig(withExamples, "x");
+  expect(server.generations).toEqual(new Map([["laptop", 2]]));
+  expect(client.client_name).toBe("nas");
+});
+
+test("no line of it is wider than 100 characters", () => {
+  expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
 });
 
 test("one client's configuration has its own key, and neither the secret nor a server", () => {

@@ -1,5 +1,5 @@
 /** Mutated configurations of DynIP 0.1e through `parseOldConf`, and on into a new one. */
-import { type Config, DEFAULTS, parseConfig } from "../../src/config/config.ts";
+import { type Config, parseConfig } from "../../src/config/config.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../../src/config/old-conf.ts";
 import { configText } from "../../src/config/template.ts";
@@ -38,8 +38,8 @@ function check(text: string): void {
 function takeOver(old: OldConf): Config | undefined {
   const text = configText({
     secret: "A".repeat(43),
-    server: { ...DEFAULTS.server, ...old.server },
-    client: { ...DEFAULTS.client, server_hostname: "localhost", ...old.client },
+    server: old.server,
+    client: { server_hostname: "localhost", ...old.client },
   });
   try {
     return parseConfig(text, "dynip.conf");

@@ -1,0 +1,196 @@
+/**
+ * Every key of the configuration. The types ({@link Values}), the file that `dynip init` writes, the
+ * hints for unknown keys, and the test of the README derive from these tables: a new key needs a row
+ * here and the code that uses it. Pure.
+ */
+import { isAddress } from "../protocol/address.ts";
+import {
+  DEFAULT_PORT,
+  isPlainName,
+  isSignedName,
+  MAX_NAME_BYTES,
+  SIGNED_PREFIX,
+} from "../protocol/message.ts";
+import {
+  checked,
+  isCount,
+  isTable,
+  Must,
+  oneOf,
+  readBoolean,
+  readCount,
+  type Reader,
+  readFilePath,
+  readKey,
+  readPort,
+  show,
+} from "./readers.ts";
+
+/** One key; `T` is its value in the program. */
+export interface Key<T> {
+  /** The value where the file gives none. A Map makes the key a section of its own. */
+  readonly default: T;
+  /** Checks the file's value. */
+  readonly read: Reader<T>;
+  /** The comment in the file that `dynip init` writes. */
+  readonly comment: string;
+  /** TOML that `dynip init` writes behind a `#`, in place of the default. */
+  readonly example?: string;
+  /** The README's word for a default that is no TOML value; "none" if not given. */
+  readonly absent?: string;
+}
+
+/** The keys of one section, in the order in which `dynip init` writes them. */
+export type Keys = Readonly<Record<string, Key<unknown>>>;
+
+/** The values of these keys. */
+export type Values<K extends Keys> = {
+  readonly [Name in keyof K]: K[Name] extends Key<infer T> ? T : never;
+};
+
+/** The rule for names of signed pings, for messages. */
+export const SIGNED_NAME_RULE =
+  "1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen";
+
+/** The keys above the sections. */
+export const TOP_LEVEL = {
+  /** 32 bytes; undefined for plain pings only. */
+  secret: key<Uint8Array | undefined>({
+    default: undefined,
+    read: readKey,
+    comment:
+      "The secret that signs every ping. Only the server and its clients may know it: a machine that " +
+      'has it can ping under any name. "dynip init --name" makes a file for one machine, with the key ' +
+      "of one name instead. Without a secret, pings are plain as in DynIP 0.1e: anyone can forge them, " +
+      "and the server does not acknowledge them.",
+  }),
+};
+
+/** The sections. A key that is a section of its own is the last of its section, as TOML demands. */
+export const SECTIONS = {
+  server: {
+    /** An IP address, or `*` for every interface. */
+    server_ip: key<string>({
+      default: "*",
+      read: checked(
+        (value) => value === "*" || (typeof value === "string" && isAddress(value)),
+        'an IP address, or "*" for every interface',
+      ),
+      comment: 'The IP address to listen on. "*" is every interface, IPv4 and IPv6.',
+    }),
+    /** UDP, 1 to 65535. */
+    server_port: key<number>({
+      default: DEFAULT_PORT,
+      read: readPort,
+      comment: "The UDP port to listen on. Firewalls must let it through.",
+    }),
+    /** As written: absolute, or relative to the configuration file's folder. */
+    client_log_path: key<string>({
+      default: "dynip.json",
+      read: readFilePath,
+      comment:
+        "The JSON file with the name, addresses and times of every host. A relative path starts at the " +
+        "folder of this file.",
+    }),
+    /** Whether plain pings are accepted although there is a secret. */
+    allow_plain: key<boolean>({
+      default: false,
+      read: readBoolean,
+      comment:
+        "Whether to accept the plain pings of DynIP 0.1e, too. A name that was ever signed accepts none.",
+    }),
+    /** How many plain names may be known before new ones are dropped; at least 1. */
+    max_clients: key<number>({
+      default: 10_000,
+      read: readCount,
+      comment:
+        "How many plain names to record. When they are reached, pings of new plain names are dropped; " +
+        "the known ones are still recorded.",
+    }),
+    /** The generations of the keys that were revoked, by signed name; at least 1. */
+    generations: key<ReadonlyMap<string, number>>({
+      default: new Map(),
+      read: readGenerations,
+      comment:
+        "To revoke the key of one machine, raise its number, restart the server, and make the machine a " +
+        "new file.",
+      example: "laptop = 2",
+    }),
+  },
+  client: {
+    /** Host names or IP addresses, each of which is pinged; empty where the file gives none. */
+    server_hostname: key<readonly string[]>({
+      default: [],
+      read: readHosts,
+      comment:
+        "The server's host name or IP address, or a list of several servers, which are all pinged.",
+    }),
+    /** UDP, 1 to 65535. */
+    server_port: key<number>({
+      default: DEFAULT_PORT,
+      read: readPort,
+      comment: "The server's UDP port.",
+    }),
+    /** A plain name; undefined for this machine's hostname. */
+    client_name: key<string | undefined>({
+      default: undefined,
+      read: checked(
+        (value) => typeof value === "string" && isPlainName(value),
+        `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, ` +
+          `not beginning with ${SIGNED_PREFIX}`,
+      ),
+      comment: "The name of this machine on the server. Without it: this machine's hostname.",
+      example: '"nas"',
+      absent: "this machine's hostname",
+    }),
+    /** The key of client_name, 32 bytes, in place of the secret. */
+    key: key<Uint8Array | undefined>({
+      default: undefined,
+      read: readKey,
+      comment:
+        "The key of this name, which signs every ping. Only this machine and the server may know it.",
+    }),
+    /** The address family of the pings; `both` sends one ping in each. */
+    family: key<"any" | "ipv4" | "ipv6" | "both">({
+      default: "any",
+      read: oneOf("any", "ipv4", "ipv6", "both"),
+      comment:
+        'Which address is recorded: "any" (IPv4 where the server can be reached by it, else IPv6), ' +
+        '"ipv4", "ipv6", or "both", which sends one ping in each.',
+    }),
+  },
+};
+
+/** What holds where the file gives no value. */
+export function defaultsOf<K extends Keys>(keys: K): Values<K> {
+  const defaults = Object.entries(keys).map(([name, { default: value }]) => [name, value]);
+  return Object.fromEntries(defaults) as Values<K>;
+}
+
+/** A row of a table; only so can each row say its type. */
+function key<T>(row: Key<T>): Key<T> {
+  return row;
+}
+
+function readHosts(value: unknown): readonly string[] {
+  // An empty name counts as none, as in DynIP 0.1e; `dynip ping` then says that it is missing.
+  const hosts = (Array.isArray(value) ? value : [value]).filter((host) => host !== "");
+  for (const host of hosts) {
+    if (typeof host === "string" && (isAddress(host) || HOST_NAME.test(host))) continue;
+    throw new Must("a host name or an IP address, without a port, or a list of such", show(host));
+  }
+  return hosts as string[];
+}
+
+/** Letters of any script; at least one, because a resolver takes "1" for the address 0.0.0.1. */
+const HOST_NAME = /^(?=.*\p{L})[\p{L}\p{M}\p{N}._-]+$/u;
+
+function readGenerations(value: unknown): ReadonlyMap<string, number> {
+  if (!isTable(value)) throw new Must("a section, [server.generations]", show(value));
+  for (const [name, generation] of Object.entries(value)) {
+    if (!isSignedName(name)) throw new Must(`names of ${SIGNED_NAME_RULE}`, `for "${name}"`);
+    if (isCount(generation)) continue;
+    throw new Must("whole numbers, 1 or more", `${show(generation)} for "${name}"`);
+  }
+  return new Map(Object.entries(value as Readonly<Record<string, number>>));
+}
