@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { version } from "../package.json";
 import { type Keys, SECTIONS, TOP_LEVEL } from "../src/config/keys.ts";
+import { SCHEDULERS } from "../src/schedule/index.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../src/system/errors.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -43,6 +44,11 @@ test.each([
   });
   const found = tableUnder(head).map(([key, value]) => [key!, value!]);
   expect(found.sort()).toEqual(expected.sort());
+});
+
+test("the README lists every kind that --print has", () => {
+  const kinds = tableUnder("System").map(([, kind]) => kind!);
+  expect(kinds.sort()).toEqual(SCHEDULERS.map(({ kind }) => `\`${kind}\``).sort());
 });
 
 test("the README gives the two commands, with the Bun that the project is pinned to", async () => {

@@ -7,7 +7,7 @@ import { dynip } from "../../src/commands/root.ts";
 import { systemConfigPath } from "../../src/config/find.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
-import { crontabLine } from "../../src/schedule/cron.ts";
+import { cron } from "../../src/schedule/cron.ts";
 import * as mdoc from "./mdoc.ts";
 
 /**
@@ -106,7 +106,7 @@ const EXAMPLES = [
   ],
   [
     "On that client, in the crontab, ping every five minutes:",
-    crontabLine("/usr/local/bin/dynip", CONFIG),
+    cron.print({ binary: "/usr/local/bin/dynip", config: CONFIG }).trimEnd(),
   ],
 ] as const;
 

@@ -14,7 +14,7 @@ import { findSecret } from "../config/secrets.ts";
 import { clientNextSteps, nextSteps } from "../schedule/next-steps.ts";
 import { clientConfigText, configText } from "../config/template.ts";
 import { defineSubcommand, LOG_ARGS, writeOut } from "./run.ts";
-import { KIND_LIST, print, starter } from "./print.ts";
+import { KIND_LIST, print, thisMachine } from "./print.ts";
 
 export default defineSubcommand({
   meta: {
@@ -158,7 +158,7 @@ async function newClientConfig(
 }
 
 function here(config: string) {
-  return { starter: starter(), binary: process.execPath, config };
+  return { machine: thisMachine, binary: process.execPath, config };
 }
 
 async function readOldConf(from: string): Promise<OldConf> {

@@ -1,54 +1,31 @@
-/** `dynip init --print KIND`: what starts dynip on some system, on stdout and nowhere else. */
+/** `dynip init --print KIND`: prints what starts dynip on a system. */
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import { findConfig, loadConfig } from "../config/find.ts";
-import { crontabLine } from "../schedule/cron.ts";
-import { errorCode, EXIT, UserError } from "../system/errors.ts";
-import { pingDaemon, serveDaemon } from "../schedule/launchd.ts";
+import { type Machine, SCHEDULERS } from "../schedule/index.ts";
+import { cannot, errorCode, EXIT, UserError } from "../system/errors.ts";
 import { createLog, type Log, printable } from "../system/log.ts";
-import type { Starter } from "../schedule/next-steps.ts";
-import { pingUnits, serveUnit, unitProblems } from "../schedule/systemd.ts";
-import { windowsTask } from "../schedule/windows-task.ts";
 import { writeOut } from "./run.ts";
 
-interface Kind {
-  platforms: readonly NodeJS.Platform[];
-  text: (binary: string, config: string) => string | Promise<string>;
-}
+/** The kinds, for messages and help. */
+export const KIND_LIST = SCHEDULERS.map(({ kind }) => kind).join(", ");
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  "systemd-serve": { platforms: ["linux"], text: serveUnit },
-  "systemd-ping": { platforms: ["linux"], text: pingUnits },
-  "launchd-serve": { platforms: ["darwin"], text: daemon(serveDaemon) },
-  "launchd-ping": { platforms: ["darwin"], text: daemon(pingDaemon) },
-  "windows-task": { platforms: ["win32"], text: windowsTask },
-  cron: {
-    platforms: ["linux", "darwin"],
-    text: (binary, config) => `${crontabLine(binary, config)}\n`,
-  },
-};
-
-/** The kinds there are, for a person to read. */
-export const KIND_LIST = Object.keys(KINDS).join(", ");
-
-/** What starts programs on this machine. */
-export function starter(): Starter {
-  if (process.platform === "win32") return "windows";
-  if (process.platform === "darwin") return "launchd";
-  return existsSync("/run/systemd/system") ? "systemd" : "cron"; // sd_booted(3)
-}
+/** This machine, for the choice of a scheduler. */
+export const thisMachine: Machine = { platform: process.platform, exists: existsSync };
 
 /**
- * Prints what starts this executable with a configuration, and warns about what will not work.
- * @param given the configuration; else the one that the other commands would find
- * @throws UserError when there is no such kind (exit code 1), or no configuration (3)
+ * Prints what starts this executable with a configuration, and warns if that would not work.
+ * @param kind of a scheduler
+ * @param given the configuration's path; otherwise the one that the other commands would find
+ * @throws UserError if there is no such kind (exit code 1), if no configuration is found, or if
+ *   nothing could start dynip with these paths (3)
  */
-export async function print(name: string, given: string | undefined): Promise<void> {
-  const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
-  if (!kind) {
-    throw new UserError(`Wrong usage: --print is "${name}", must be one of ${KIND_LIST}`, {
+export async function print(kind: string, given: string | undefined): Promise<void> {
+  const scheduler = SCHEDULERS.find((one) => one.kind === kind);
+  if (!scheduler) {
+    throw new UserError(`Wrong usage: --print is "${kind}", must be one of ${KIND_LIST}`, {
       exitCode: EXIT.usage,
     });
   }
@@ -57,45 +34,47 @@ export async function print(name: string, given: string | undefined): Promise<vo
   const config = resolve(await findConfig(given));
   for (const path of [binary, config]) {
     if (printable(path) === path) continue;
-    throw new UserError(`Cannot print ${name}: "${path}" has a control character`, {
+    throw cannot(`print ${kind}`, undefined, `"${path}" has a control character`, {
       exitCode: EXIT.config,
-      hint: "nothing that starts programs could name it",
+      hint: "rename it: nothing that starts programs accepts such a path",
     });
   }
-  const text = await kind.text(binary, config);
-  if (!kind.platforms.includes(process.platform)) {
-    log.warn(`${name} is for another system, and the paths are this one's`);
+  const user = scheduler.runsAsOwner ? await userToRunAs(config) : undefined;
+  const start = { binary, config, user };
+  const text = scheduler.print(start);
+  if (!scheduler.platforms.includes(process.platform)) {
+    log.warn(`${kind} is for another system, and the paths are this one's`);
   }
-  const logPath = await checkConfig(config, log);
-  if (name.startsWith("systemd-")) {
-    const problems = unitProblems(binary, name === "systemd-serve" ? logPath : undefined);
-    for (const { problem, hint } of problems) log.warn(problem, hint);
+  const clientLogPath = await checkConfig(config, log);
+  for (const { problem, hint } of scheduler.problems?.(start, clientLogPath) ?? []) {
+    log.warn(problem, hint);
   }
   await writeOut(text);
 }
 
-/** Warns about a configuration that cannot be; its `client_log_path`, as written, if it can. */
+/**
+ * Warns about a configuration that cannot be read.
+ * @returns `client_log_path` as written; undefined if the configuration cannot be read
+ */
 async function checkConfig(path: string, log: Log): Promise<string | undefined> {
   try {
     return (await loadConfig(path)).config.server.client_log_path;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    // What this user may not read, whoever starts dynip may: it holds a secret.
+    // The file holds a secret: the user that dynip will run as may read it, and this one not.
     if (errorCode(error.cause) !== "EACCES") log.warn(error.message, error.hint);
     return undefined;
   }
 }
 
-/** A daemon runs as the configuration's owner: the secret is that user's, and the log will be. */
-function daemon(text: typeof serveDaemon) {
-  return async (binary: string, config: string): Promise<string> => {
-    const uid = process.getuid?.() ?? 0; // Windows has none, nor a use for this
-    const owner = (await stat(config).catch(() => undefined))?.uid ?? uid;
-    return text({ binary, config, user: uid !== 0 && owner === uid ? userName() : undefined });
-  };
+/** The user to run dynip as: the configuration's owner, who can read the secret; undefined for root. */
+async function userToRunAs(config: string): Promise<string | undefined> {
+  const uid = process.getuid?.() ?? 0; // Windows has none
+  const owner = (await stat(config).catch(() => undefined))?.uid ?? uid;
+  return uid !== 0 && owner === uid ? userName() : undefined;
 }
 
-/** Who runs this. Bun's os.userInfo() takes the name from $USER, and `unknown` where it is not set. */
+/** The user's name. Bun's os.userInfo() takes it from $USER, and returns `unknown` without that. */
 function userName(): string {
   const { exitCode, stdout } = Bun.spawnSync(["id", "-un"], { timeout: 5000 });
   const name = stdout.toString().trim();

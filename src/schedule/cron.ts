@@ -1,13 +1,15 @@
-/** The line of a crontab(5) that pings. Pure. */
-import { shellWord } from "./quoting.ts";
+/** cron: the line of a crontab(5) that pings every 5 minutes. Pure. */
+import { commandLine, type Scheduler, type Start } from "./scheduler.ts";
 
-/**
- * The crontab line that pings every 5 minutes.
- * @param binary the absolute path of dynip
- * @param config the absolute path of the configuration
- */
-export function crontabLine(binary: string, config: string): string {
-  // cron takes an unescaped % as a line break, inside quotes too (crontab(5)).
-  const command = `${shellWord(binary)} ping ${shellWord(config)}`.replaceAll("%", "\\%");
-  return `*/5 * * * * ${command}`;
+export const cron: Scheduler = {
+  kind: "cron",
+  subcommand: "ping",
+  platforms: ["linux", "darwin"],
+  print: (start) => `${line(start)}\n`,
+  steps: (start) => ({ lead: ': run "crontab -e" and add the line', lines: [line(start)] }),
+};
+
+function line(start: Start): string {
+  // cron takes an unescaped % for a line break, even inside quotes (crontab(5)).
+  return `*/5 * * * * ${commandLine("linux", "ping", start).replaceAll("%", "\\%")}`;
 }

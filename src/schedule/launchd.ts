@@ -1,47 +1,51 @@
-/**
- * The property lists that `dynip init` prints for macOS's launchd: the server, and the ping every 5
- * minutes (launchd.plist(5)). Pure: paths are passed in.
- */
+/** launchd of macOS: property lists for the server and for a ping every 5 minutes (launchd.plist(5)). Pure. */
 import { xmlText } from "./quoting.ts";
+import { commandLine, type Scheduler, type Start } from "./scheduler.ts";
 
-/** Where they belong: daemons, which run whether or not anybody is logged on. */
-export const DAEMON_FOLDER = "/Library/LaunchDaemons";
+/** The server. */
+export const launchdServe: Scheduler = daemon("launchd-serve", "serve", "dynip", {
+  KeepAlive: { SuccessfulExit: false },
+  // Clients wait for its answers. macOS slows down daemons of other types.
+  ProcessType: "Interactive",
+});
 
-export interface Daemon {
-  /** The absolute path of dynip. */
-  binary: string;
-  /** The absolute path of the configuration. */
-  config: string;
-  /** Whom it runs as; undefined for root. */
-  user: string | undefined;
+/** The ping. */
+export const launchdPing: Scheduler = daemon("launchd-ping", "ping", "dynip-ping", {
+  StartInterval: 300,
+  ProcessType: "Background",
+});
+
+/** A daemon: launchd starts it whether or not a user is logged on. */
+function daemon(
+  kind: string,
+  subcommand: Scheduler["subcommand"],
+  label: string,
+  properties: Readonly<Record<string, Value>>,
+): Scheduler {
+  const path = `/Library/LaunchDaemons/${label}.plist`;
+  return {
+    kind,
+    subcommand,
+    platforms: ["darwin"],
+    runsAsOwner: true,
+    print: (start) => propertyList({ ...common(label, subcommand, start), ...properties }),
+    steps: (start) => ({
+      lead: ":",
+      lines: [
+        `${commandLine("darwin", `init --print ${kind}`, start)} | sudo tee ${path}`,
+        `sudo launchctl bootstrap system ${path}`,
+      ],
+    }),
+  };
 }
 
-/** The server, `dynip.plist`. */
-export function serveDaemon(daemon: Daemon): string {
-  return propertyList({
-    ...common("dynip", "serve", daemon),
-    KeepAlive: { SuccessfulExit: false },
-    // Its clients wait for its answers; else macOS would slow it down when it is busy.
-    ProcessType: "Interactive",
-  });
-}
-
-/** The ping, `dynip-ping.plist`. */
-export function pingDaemon(daemon: Daemon): string {
-  return propertyList({
-    ...common("dynip-ping", "ping", daemon),
-    StartInterval: 300,
-    ProcessType: "Background",
-  });
-}
-
-function common(label: string, subcommand: string, { binary, config, user }: Daemon) {
+function common(label: string, subcommand: string, { binary, config, user }: Start) {
   return {
     Label: label,
     ProgramArguments: [binary, subcommand, config],
     ...(user === undefined ? {} : { UserName: user }),
     RunAtLoad: true,
-    // launchd makes the file, and makes it the user's.
+    // launchd creates the file, and makes the user its owner.
     StandardErrorPath: `/Library/Logs/${label}.log`,
   };
 }
@@ -73,7 +77,7 @@ function element(value: Value, indent: string): string {
   return `${indent}<${name}>\n${lines.join("\n")}\n${indent}</${name}>`;
 }
 
-/** Array.isArray does not narrow a type to its readonly arrays. */
+/** `Array.isArray`, which does not narrow to readonly arrays. */
 function isArray(value: object): value is readonly string[] {
   return Array.isArray(value);
 }

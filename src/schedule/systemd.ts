@@ -1,32 +1,84 @@
 /**
- * The units that `dynip init` prints for systemd: the server as a service, and the ping as a service
- * with a timer. Pure: paths are passed in. For systemd 247 (2020) and newer, which has credentials.
+ * systemd: a service for the server, and a service with a timer for the ping. For systemd 247 (2020) and
+ * newer, which has credentials. Pure.
  */
 import { shellWord, systemdProgram, systemdText } from "./quoting.ts";
+import { commandLine, type Problem, type Scheduler, type Start } from "./scheduler.ts";
 
-/** Where the units belong, and the server's state. */
+/** Where the units belong. */
 export const UNIT_FOLDER = "/etc/systemd/system";
-export const STATE_FOLDER = "/var/lib/dynip";
 
-/** The unit of the server, `dynip.service`. Both paths are absolute. */
-export function serveUnit(binary: string, config: string): string {
-  return `# dynip's server, as a user that exists only while it runs. It can write in ${STATE_FOLDER}
-# alone: a relative client_log_path starts there, and another cannot be kept.
+/** Where the server keeps its client log: systemd's StateDirectory. */
+const STATE_FOLDER = "/var/lib/dynip";
+
+/** It exists where systemd runs the machine (sd_booted(3)). */
+const BOOTED = "/run/systemd/system";
+
+/** The server: the unit `dynip.service`. */
+export const systemdServe: Scheduler = {
+  kind: "systemd-serve",
+  subcommand: "serve",
+  platforms: ["linux"],
+  sign: BOOTED,
+  print: serveService,
+  steps: (start) => ({
+    lead: `, which keeps its log in ${STATE_FOLDER}:`,
+    lines: [
+      `${commandLine("linux", "init --print systemd-serve", start)} | sudo tee ${UNIT_FOLDER}/dynip.service`,
+      "sudo systemctl enable --now dynip",
+    ],
+  }),
+  problems: ({ binary }, clientLogPath) => [
+    ...programProblems(binary),
+    ...clientLogProblems(clientLogPath),
+  ],
+};
+
+/** The ping: the units `dynip-ping.service` and `dynip-ping.timer`. */
+export const systemdPing: Scheduler = {
+  kind: "systemd-ping",
+  subcommand: "ping",
+  platforms: ["linux"],
+  sign: BOOTED,
+  print: pingScript,
+  steps: (start) => ({
+    lead: ":",
+    lines: [
+      `${commandLine("linux", "init --print systemd-ping", start)} | sudo sh`,
+      "sudo systemctl enable --now dynip-ping.timer",
+    ],
+  }),
+  problems: ({ binary }) => programProblems(binary),
+};
+
+/** A shell script that writes both units, because one file cannot hold two. */
+function pingScript(start: Start): string {
+  return `# Run by a shell as root, this writes the units of a ping every 5 minutes, and does nothing else.
+# "systemctl enable --now dynip-ping.timer" starts them.
+set -e
+${hereDocument("dynip-ping.service", pingService(start))}
+${hereDocument("dynip-ping.timer", PING_TIMER)}
+`;
+}
+
+function serveService(start: Start): string {
+  return `# The server of dynip. Its user exists only while it runs, and can write only in ${STATE_FOLDER}:
+# a relative client_log_path starts there, and an absolute one must lie there.
 
 [Unit]
-Description=dynip, which records where machines are
+Description=dynip server: records where machines are
 Wants=network-online.target
 After=network-online.target
 
 [Service]
-${command("serve", binary, config)}
+${command("serve", start)}
 StateDirectory=dynip
 StateDirectoryMode=0700
 Restart=on-failure
 RestartSec=5s
-# Exit code 3: the configuration is wrong, and another start makes it no better.
+# Exit code 3 is a mistake in the configuration, which a restart does not mend.
 RestartPreventExitStatus=3
-# For a server_port below 1024, CAP_NET_BIND_SERVICE in both:
+# For a server_port below 1024, set both to CAP_NET_BIND_SERVICE.
 CapabilityBoundingSet=
 AmbientCapabilities=
 RestrictAddressFamilies=AF_INET AF_INET6
@@ -37,84 +89,44 @@ WantedBy=multi-user.target
 `;
 }
 
-/**
- * The units of the ping, `dynip-ping.service` and `dynip-ping.timer`, in a shell script that writes
- * both: one file cannot hold two units. Both paths are absolute.
- */
-export function pingUnits(binary: string, config: string): string {
-  return `# A service that pings, and a timer that starts it every 5 minutes. Run by a shell, as root,
-# this writes the two files and nothing else; "systemctl enable --now dynip-ping.timer" starts it.
-set -e
-${hereDocument("dynip-ping.service", pingService(binary, config))}
-${hereDocument("dynip-ping.timer", PING_TIMER)}
-`;
-}
-
-/** Why a service with these paths would not work as its user expects; empty when it will. */
-export function unitProblems(
-  binary: string,
-  clientLogPath: string | undefined,
-): { problem: string; hint: string }[] {
-  const problems = [];
-  if (/["'\\]/.test(binary)) {
-    problems.push({
-      problem: `systemd starts no program with a quote or a backslash in its path, "${binary}"`,
-      hint: `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that one`,
-    });
-  }
-  if (/^\/(?:home|root|run\/user|tmp|var\/tmp)\//.test(binary)) {
-    problems.push({
-      problem: `the service cannot start "${binary}": it sees no home and no temporary folder of others`,
-      hint: `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that one`,
-    });
-  }
-  if (clientLogPath?.startsWith("/") && !clientLogPath.startsWith(`${STATE_FOLDER}/`)) {
-    problems.push({
-      problem: `the service cannot write client_log_path, "${clientLogPath}"`,
-      hint: `a relative one, such as "dynip.json", is kept in ${STATE_FOLDER}`,
-    });
-  }
-  return problems;
-}
-
-function pingService(binary: string, config: string): string {
+function pingService(start: Start): string {
   return `[Unit]
-Description=dynip ping, which tells the server where this machine is
+Description=dynip ping: tells the server where this machine is
 Wants=network-online.target
 After=network-online.target
 
 [Service]
 Type=oneshot
-${command("ping", binary, config)}
-# It gives up by itself, after 40 seconds of silence or a few times that.
+${command("ping", start)}
+# dynip ping gives up by itself, most often after 40 seconds of silence. This is for one that hangs.
 TimeoutStartSec=4min
-# Nothing in the journal on a good run, every 5 minutes.
+# Messages of level INFO, systemd's own among them, stay out of the journal: a good ping leaves none.
 LogLevelMax=notice
 CapabilityBoundingSet=
-# The last two are what looking up a host name may take.
+# Looking up a host name may need AF_UNIX and AF_NETLINK.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
 ${HARDENING}
 `;
 }
 
 const PING_TIMER = `[Unit]
-Description=dynip ping, every 5 minutes
+Description=Starts dynip ping every 5 minutes
 
 [Timer]
 OnBootSec=15s
 OnCalendar=*:0/5
-# Not all machines in the same second.
+# Spreads the pings of several machines over half a minute.
 RandomizedDelaySec=30s
 
 [Install]
 WantedBy=timers.target
 `;
 
-function command(subcommand: string, binary: string, config: string): string {
-  return `# root reads the configuration and passes it on, so it may be anywhere, and root's alone.
+function command(subcommand: Scheduler["subcommand"], { binary, config }: Start): string {
+  return `# systemd reads the configuration as root and passes it on. It may lie anywhere and be root's alone.
 LoadCredential=dynip.toml:${systemdText(config)}
 ExecStart=${systemdProgram(binary)} ${subcommand} \${CREDENTIALS_DIRECTORY}/dynip.toml
-# They would make dynip run other code than its own.
+# These variables would make dynip run other code than its own.
 UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN BUN_INSPECT`;
 }
 
@@ -139,8 +151,36 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
-# Not MemoryDenyWriteExecute: JavaScript's just-in-time compiler would be off, and all of it slow.`;
+# No MemoryDenyWriteExecute: it turns JavaScript's compiler off, and dynip gets many times slower.`;
 
 function hereDocument(name: string, text: string): string {
   return `cat > ${UNIT_FOLDER}/${name} <<'END'\n${text}END`;
+}
+
+function programProblems(binary: string): Problem[] {
+  const hint = `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that one`;
+  const problems = [];
+  if (/["'\\]/.test(binary)) {
+    problems.push({
+      problem: `systemd starts no program with a quote or a backslash in its path, "${binary}"`,
+      hint,
+    });
+  }
+  if (/^\/(?:home|root|run\/user|tmp|var\/tmp)\//.test(binary)) {
+    problems.push({
+      problem: `the service cannot start "${binary}": it sees no home and no temporary folder of others`,
+      hint,
+    });
+  }
+  return problems;
+}
+
+function clientLogProblems(path: string | undefined): Problem[] {
+  if (!path?.startsWith("/") || path.startsWith(`${STATE_FOLDER}/`)) return [];
+  return [
+    {
+      problem: `the service cannot write client_log_path, "${path}"`,
+      hint: `a relative one, such as "dynip.json", is kept in ${STATE_FOLDER}`,
+    },
+  ];
 }

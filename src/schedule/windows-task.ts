@@ -1,19 +1,28 @@
 /**
- * The Scheduled Task that `dynip init` prints for Windows (the schema of [MS-TSCH] 2.5). Pure: paths
- * are passed in.
+ * Windows: a Scheduled Task (schema of [MS-TSCH] 2.5) that pings every 5 minutes and at boot. It runs as
+ * SYSTEM: whether or not a user is logged on, and without a window. Pure.
  *
- * No encoding is declared and all of it is ASCII, as in Microsoft's own examples for `schtasks /XML`:
- * so it is right as a command prompt redirects it, byte for byte, and as PowerShell does, in UTF-16.
+ * The text is ASCII and declares no encoding, as in Microsoft's examples for `schtasks /XML`. So it is
+ * right both as a command prompt redirects it, byte for byte, and as PowerShell does, in UTF-16.
  */
 import { windowsWord, xmlText } from "./quoting.ts";
+import { commandLine, type Scheduler, type Start } from "./scheduler.ts";
 
-/**
- * The task that pings every 5 minutes and at boot, as SYSTEM: whether or not anybody is logged on,
- * and without a window.
- * @param binary the absolute path of dynip.exe
- * @param config the absolute path of the configuration
- */
-export function windowsTask(binary: string, config: string): string {
+export const windowsTask: Scheduler = {
+  kind: "windows-task",
+  subcommand: "ping",
+  platforms: ["win32"],
+  print: task,
+  steps: (start) => ({
+    lead: ', in a prompt opened with "Run as administrator":',
+    lines: [
+      `${commandLine("win32", "init --print windows-task", start)} > dynip.xml`,
+      "schtasks /create /xml dynip.xml /tn dynip",
+    ],
+  }),
+};
+
+function task({ binary, config }: Start): string {
   return `<?xml version="1.0"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>

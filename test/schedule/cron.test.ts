@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmod, writeFile } from "node:fs/promises";
 
-import { crontabLine } from "../../src/schedule/cron.ts";
+import { cron } from "../../src/schedule/cron.ts";
 import { HARD_NAMES } from "./hard-names.ts";
 import { temporaryFolder } from "../temporary.ts";
 
@@ -11,7 +11,9 @@ describe.skipIf(process.platform === "win32")("the crontab line, run as cron run
     const echo = folder.file("print arguments");
     await writeFile(echo, '#!/bin/sh\nfor argument; do printf "%s\\n" "$argument"; done\n');
     await chmod(echo, 0o755);
-    const line = crontabLine(echo, folder.file(name));
+    const text = cron.print({ binary: echo, config: folder.file(name) });
+    expect(text).toEndWith("\n");
+    const line = text.trimEnd();
     expect(line).toStartWith("*/5 * * * * ");
     // cron: up to the first unescaped %, then \% is %, then sh -c (crontab(5)).
     const command = line.slice("*/5 * * * * ".length);

@@ -1,42 +1,37 @@
 /**
- * All that `init` prints, for each operating system, is the text in `golden/`, where it can be read.
- * A change that is meant: `DYNIP_GOLDEN=write bun test test/schedule/golden.test.ts`, and read the difference.
+ * What `init` prints, for each operating system, is the text in `golden/`.
+ * To change it: `DYNIP_GOLDEN=write bun test test/schedule/golden.test.ts`, and read the difference.
  */
 import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { crontabLine } from "../../src/schedule/cron.ts";
-import { pingDaemon, serveDaemon } from "../../src/schedule/launchd.ts";
-import { clientNextSteps, type Here, nextSteps } from "../../src/schedule/next-steps.ts";
-import { pingUnits, serveUnit } from "../../src/schedule/systemd.ts";
-import { windowsTask } from "../../src/schedule/windows-task.ts";
+import { SCHEDULERS, schedulerFor } from "../../src/schedule/index.ts";
+import { clientNextSteps, nextSteps } from "../../src/schedule/next-steps.ts";
+import type { Scheduler, Start } from "../../src/schedule/scheduler.ts";
 
 const GOLDEN = join(import.meta.dir, "golden");
 
-const linux = { binary: "/usr/local/bin/dynip", config: "/home/ann/dynip.toml" };
-const darwin = { binary: "/usr/local/bin/dynip", config: "/Users/ann/Ann's files/dynip.toml" };
-const win32 = {
-  binary: "C:\\Program Files\\dynip\\dynip.exe",
-  config: "C:\\Users\\Zoë & Ann\\dynip.toml",
+/** The program and the configuration of a user of each system. */
+const STARTS: Readonly<Partial<Record<NodeJS.Platform, Start>>> = {
+  linux: { binary: "/usr/local/bin/dynip", config: "/home/ann/dynip.toml", user: "ann" },
+  darwin: {
+    binary: "/usr/local/bin/dynip",
+    config: "/Users/ann/Ann's files/dynip.toml",
+    user: "ann",
+  },
+  win32: {
+    binary: "C:\\Program Files\\dynip\\dynip.exe",
+    config: "C:\\Users\\Zoë & Ann\\dynip.toml",
+    user: "ann",
+  },
 };
 
-const texts: Record<string, string> = {
-  ...bothNextSteps("linux", "", { starter: "systemd", ...linux }),
-  ...bothNextSteps("linux", "-without-systemd", { starter: "cron", ...linux }),
-  "linux/systemd-serve.service": serveUnit(linux.binary, linux.config),
-  "linux/systemd-ping.sh": pingUnits(linux.binary, linux.config),
-  "linux/cron.txt": `${crontabLine(linux.binary, linux.config)}\n`,
-
-  ...bothNextSteps("darwin", "", { starter: "launchd", ...darwin }),
-  "darwin/launchd-serve.plist": serveDaemon({ ...darwin, user: "ann" }),
-  "darwin/launchd-serve-root.plist": serveDaemon({ ...darwin, user: undefined }),
-  "darwin/launchd-ping.plist": pingDaemon({ ...darwin, user: "ann" }),
-  "darwin/cron.txt": `${crontabLine(darwin.binary, darwin.config)}\n`,
-
-  ...bothNextSteps("win32", "", { starter: "windows", ...win32 }),
-  "win32/windows-task.xml": windowsTask(win32.binary, win32.config),
-};
+const texts = Object.fromEntries(
+  SCHEDULERS.flatMap((scheduler) =>
+    scheduler.platforms.flatMap((platform) => textsFor(scheduler, platform)),
+  ),
+);
 
 test.each(Object.keys(texts))("%s", async (name) => {
   const path = join(GOLDEN, name);
@@ -46,13 +41,31 @@ test.each(Object.keys(texts))("%s", async (name) => {
 
 test("there is no text in golden/ that nothing prints", async () => {
   const entries = await readdir(GOLDEN, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).length;
-  expect(files).toBe(Object.keys(texts).length);
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+  expect(files.sort()).toEqual(
+    Object.keys(texts)
+      .map((name) => join(GOLDEN, name))
+      .sort(),
+  );
 });
 
-function bothNextSteps(system: string, suffix: string, here: Here): Record<string, string> {
-  return {
-    [`${system}/next-steps${suffix}.txt`]: nextSteps({ ...here, port: 28630 }),
-    [`${system}/client-next-steps${suffix}.txt`]: clientNextSteps({ ...here, name: "nas" }),
-  };
+/** Its text, and the next steps on a machine where it schedules the pings. */
+function textsFor(scheduler: Scheduler, platform: NodeJS.Platform): [string, string][] {
+  const start = STARTS[platform]!;
+  const { kind, runsAsOwner = false } = scheduler;
+  const texts: [string, string][] = [[`${platform}/${kind}.txt`, scheduler.print(start)]];
+  if (runsAsOwner) {
+    texts.push([`${platform}/${kind}-root.txt`, scheduler.print({ ...start, user: undefined })]);
+  }
+  const machine = { platform, exists: (path: string) => path === scheduler.sign };
+  if (schedulerFor("ping", machine) === scheduler) {
+    const here = { machine, ...start };
+    texts.push(
+      [`${platform}/next-steps-${kind}.txt`, nextSteps({ ...here, port: 28630 })],
+      [`${platform}/client-next-steps-${kind}.txt`, clientNextSteps({ ...here, name: "nas" })],
+    );
+  }
+  return texts;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { pingDaemon, serveDaemon } from "../../src/schedule/launchd.ts";
+import { launchdPing, launchdServe } from "../../src/schedule/launchd.ts";
 import { HARD_NAMES } from "./hard-names.ts";
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 
@@ -9,19 +9,19 @@ const parsePlist = (text: string) =>
 
 describe.skipIf(!PYTHON)(`the property lists, read by plistlib${WITHOUT_PYTHON}`, () => {
   test.each(HARD_NAMES)("with the paths %j", async (name) => {
-    const daemon = { binary: `/opt/${name}`, config: `/Users/ann/${name}`, user: "ann" };
-    expect(await parsePlist(serveDaemon(daemon))).toEqual({
+    const start = { binary: `/opt/${name}`, config: `/Users/ann/${name}`, user: "ann" };
+    expect(await parsePlist(launchdServe.print(start))).toEqual({
       Label: "dynip",
-      ProgramArguments: [daemon.binary, "serve", daemon.config],
+      ProgramArguments: [start.binary, "serve", start.config],
       UserName: "ann",
       RunAtLoad: true,
       KeepAlive: { SuccessfulExit: false },
       ProcessType: "Interactive",
       StandardErrorPath: "/Library/Logs/dynip.log",
     });
-    expect(await parsePlist(pingDaemon({ ...daemon, user: undefined }))).toEqual({
+    expect(await parsePlist(launchdPing.print({ ...start, user: undefined }))).toEqual({
       Label: "dynip-ping",
-      ProgramArguments: [daemon.binary, "ping", daemon.config],
+      ProgramArguments: [start.binary, "ping", start.config],
       RunAtLoad: true,
       StartInterval: 300,
       ProcessType: "Background",
@@ -31,8 +31,8 @@ describe.skipIf(!PYTHON)(`the property lists, read by plistlib${WITHOUT_PYTHON}`
 });
 
 test.skipIf(process.platform !== "darwin")("plutil finds nothing wrong (macOS)", () => {
-  const daemon = { binary: "/opt/dynip", config: "/Users/ann/Ann's & Zoë's.toml", user: "ann" };
-  for (const text of [serveDaemon(daemon), pingDaemon(daemon)]) {
+  const start = { binary: "/opt/dynip", config: "/Users/ann/Ann's & Zoë's.toml", user: "ann" };
+  for (const text of [launchdServe.print(start), launchdPing.print(start)]) {
     const run = Bun.spawnSync(["plutil", "-lint", "-"], {
       stdin: new TextEncoder().encode(text),
       timeout: 5000,

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { pingUnits, serveUnit, UNIT_FOLDER, unitProblems } from "../../src/schedule/systemd.ts";
+import { systemdPing, systemdServe, UNIT_FOLDER } from "../../src/schedule/systemd.ts";
+import type { Scheduler } from "../../src/schedule/scheduler.ts";
 import { HARD_NAMES } from "./hard-names.ts";
 import { temporaryFolder } from "../temporary.ts";
 
@@ -16,8 +17,8 @@ const IS_OFFLINE = Number(/^systemd (\d+)/.exec(version)?.[1] ?? 0) >= 250;
 async function install(folder: string, name: string, config: string): Promise<string[]> {
   const binary = join(folder, name);
   await writeFile(binary, "#!/bin/sh\n", { mode: 0o755 });
-  await writeFile(join(folder, "dynip.service"), serveUnit(binary, config));
-  const script = pingUnits(binary, config).replaceAll(UNIT_FOLDER, `'${folder}'`);
+  await writeFile(join(folder, "dynip.service"), systemdServe.print({ binary, config }));
+  const script = systemdPing.print({ binary, config }).replaceAll(UNIT_FOLDER, `'${folder}'`);
   const run = Bun.spawnSync(["/bin/sh"], {
     stdin: new TextEncoder().encode(script),
     timeout: 5000,
@@ -69,7 +70,7 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
     "finds nothing wrong with the units of a program and a configuration %j",
     async (name) => {
       await using folder = await temporaryFolder();
-      // A quote or a backslash in a program's path is what unitProblems warns of.
+      // A quote or a backslash in a program's path is what the next tests are about.
       const binary = `binary ${name.replace(/["'\\]/g, "")}`;
       const units = await install(folder.path, binary, folder.file(name));
       expect(complaints(units)).toEqual([]);
@@ -95,26 +96,33 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
 });
 
 describe("what would not work is told", () => {
-  test("a program in a home, which the services do not see", () => {
-    for (const binary of ["/home/ann/dynip", "/root/dynip", "/tmp/dynip"]) {
-      const [problem] = unitProblems(binary, undefined);
-      expect(problem?.problem).toStartWith(`the service cannot start "${binary}"`);
-    }
-    expect(unitProblems("/usr/local/bin/dynip", undefined)).toEqual([]);
+  const problemsOf = (kind: Scheduler, binary: string, clientLogPath?: string) =>
+    kind.problems!({ binary, config: "/home/ann/dynip.toml" }, clientLogPath);
+  const BINARY = "/usr/local/bin/dynip";
+
+  describe.each([systemdServe, systemdPing])("$kind", (kind) => {
+    test("a program in a home, which the services do not see", () => {
+      for (const binary of ["/home/ann/dynip", "/root/dynip", "/tmp/dynip"]) {
+        const [problem] = problemsOf(kind, binary);
+        expect(problem?.problem).toStartWith(`the service cannot start "${binary}"`);
+      }
+      expect(problemsOf(kind, BINARY)).toEqual([]);
+    });
+
+    test("a program whose path systemd refuses", () => {
+      for (const binary of ["/opt/Ann's", '/opt/"dynip"', "/opt/a\\b"]) {
+        const [problem] = problemsOf(kind, binary);
+        expect(problem?.problem).toStartWith("systemd starts no program with a quote");
+      }
+    });
   });
 
-  test("a program whose path systemd refuses", () => {
-    for (const binary of ["/opt/Ann's", '/opt/"dynip"', "/opt/a\\b"]) {
-      const [problem] = unitProblems(binary, undefined);
-      expect(problem?.problem).toStartWith("systemd starts no program with a quote");
-    }
-  });
-
-  test("a client log where the service cannot write", () => {
-    const [problem] = unitProblems("/usr/local/bin/dynip", "/srv/dynip.json");
+  test("a client log where the server cannot write; the ping has none", () => {
+    const [problem] = problemsOf(systemdServe, BINARY, "/srv/dynip.json");
     expect(problem?.problem).toContain('"/srv/dynip.json"');
+    expect(problemsOf(systemdPing, BINARY, "/srv/dynip.json")).toEqual([]);
     for (const path of ["dynip.json", "log/dynip.json", "/var/lib/dynip/dynip.json"]) {
-      expect(unitProblems("/usr/local/bin/dynip", path)).toEqual([]);
+      expect(problemsOf(systemdServe, BINARY, path)).toEqual([]);
     }
   });
 });
