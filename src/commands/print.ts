@@ -20,7 +20,7 @@ export const thisMachine: Machine = { platform: process.platform, exists: exists
  * @param kind of a scheduler
  * @param given the configuration's path; otherwise the one that the other commands would find
  * @throws UserError if there is no such kind (exit code 1), if no configuration is found, or if
- *   nothing could start dynip with these paths (3)
+ *   dynip could not be started with it (3)
  */
 export async function print(kind: string, given: string | undefined): Promise<void> {
   const scheduler = SCHEDULERS.find((one) => one.kind === kind);
@@ -39,7 +39,7 @@ export async function print(kind: string, given: string | undefined): Promise<vo
       hint: "rename it: nothing that starts programs accepts such a path",
     });
   }
-  const user = scheduler.runsAsOwner ? await userToRunAs(config) : undefined;
+  const user = scheduler.runsAsOwner ? await ownerOf(config, kind) : undefined;
   const start = { binary, config, user };
   const text = scheduler.print(start);
   if (!scheduler.platforms.includes(process.platform)) {
@@ -67,22 +67,36 @@ async function checkConfig(path: string, log: Log): Promise<string | undefined> 
   }
 }
 
-/** The user to run dynip as: the configuration's owner, who can read the secret; undefined for root. */
-async function userToRunAs(config: string): Promise<string | undefined> {
-  const uid = process.getuid?.() ?? 0; // Windows has none
-  const owner = (await stat(config).catch(() => undefined))?.uid ?? uid;
-  return uid !== 0 && owner === uid ? userName() : undefined;
+/**
+ * The user that runs dynip: the configuration's owner, who can read the secret. Without a configuration
+ * it is the user of this process.
+ * @returns a name; undefined for root, and on Windows, which has no user ids
+ */
+async function ownerOf(config: string, kind: string): Promise<string | undefined> {
+  const self = process.getuid?.();
+  if (self === undefined) return undefined;
+  const uid = (await stat(config).catch(() => undefined))?.uid ?? self;
+  if (uid === 0) return undefined;
+  const name = nameOf(uid);
+  if (name !== undefined) return name;
+  throw cannot(
+    `print ${kind}`,
+    undefined,
+    `dynip would run as user ${uid}, whose name is not found`,
+    {
+      exitCode: EXIT.config,
+      hint: `chown "${config}" to the user that dynip is to run as`,
+    },
+  );
 }
 
-/** The user's name. Bun's os.userInfo() takes it from $USER, and returns `unknown` without that. */
-function userName(): string {
-  const { exitCode, stdout } = Bun.spawnSync(["id", "-un"], { timeout: 5000 });
-  const name = stdout.toString().trim();
-  if (exitCode !== 0 || name === "") {
-    throw new UserError("Cannot print for launchd: this user has no name to run it as", {
-      exitCode: EXIT.config,
-      hint: "print it as root, and it runs as root",
-    });
+/** A user's name. Bun's os.userInfo() knows only this process's, and takes that from $USER. */
+function nameOf(uid: number): string | undefined {
+  try {
+    const { exitCode, stdout } = Bun.spawnSync(["id", "-un", `${uid}`], { timeout: 5000 });
+    const name = stdout.toString().trim();
+    return exitCode === 0 && name !== "" ? name : undefined;
+  } catch {
+    return undefined; // there is no id(1)
   }
-  return name;
 }

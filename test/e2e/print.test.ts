@@ -1,6 +1,15 @@
 /** `dynip init --print`: what starts dynip, printed by the binary, and started as it says. */
 import { describe, expect, test } from "bun:test";
-import { chmod, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 import { SCHEDULERS } from "../../src/schedule/index.ts";
@@ -9,6 +18,10 @@ import { temporaryFolder } from "../temporary.ts";
 import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 
 const isWindows = process.platform === "win32";
+const IS_ROOT = process.getuid?.() === 0;
+const WITHOUT_ROOT = IS_ROOT ? "" : " (skipped: only root can give a file away)";
+/** The id of a user that no system has. */
+const NAMELESS = 2_000_000_001;
 
 describe.each([...SCHEDULERS])("--print $kind", ({ kind, platforms }) => {
   test("names this binary and the configuration, and writes no file", async () => {
@@ -109,6 +122,48 @@ describe("wrong usage", () => {
     const { exitCode, stderr } = await dynip(["init", "--print", "cron", "/tmp/a\nb.toml"]);
     expect(exitCode).toBe(3);
     expect(stderr).toContain('"/tmp/a\\u{a}b.toml" has a control character\n');
+  });
+});
+
+describe.skipIf(isWindows)("launchd runs dynip as the owner of the configuration", () => {
+  const print = (config: string) => dynip(["init", "--print", "launchd-serve", config]);
+  const userIn = (plist: string) =>
+    /<key>UserName<\/key>\s*<string>(.*)<\/string>/.exec(plist)?.[1];
+  const idOf = (...args: string[]) =>
+    Bun.spawnSync(["id", ...args])
+      .stdout.toString()
+      .trim();
+
+  test("who is the user that prints it", async () => {
+    await using setup = await newSetup();
+    const { stdout } = await print(setup.config);
+    expect(userIn(stdout)).toBe(idOf("-u") === "0" ? undefined : idOf("-un"));
+  });
+
+  test("who is root, though another user prints it", async () => {
+    expect((await stat("/etc/passwd")).uid).toBe(0);
+    expect(userIn((await print("/etc/passwd")).stdout)).toBeUndefined();
+  });
+
+  describe.skipIf(!IS_ROOT)(`who is not root, though root prints it${WITHOUT_ROOT}`, () => {
+    test("by name", async () => {
+      await using setup = await newSetup();
+      await chown(setup.config, Number(idOf("-u", "daemon")), 0);
+      const { exitCode, stdout } = await print(setup.config);
+      expect({ exitCode, user: userIn(stdout) }).toEqual({ exitCode: 0, user: "daemon" });
+    });
+
+    test("and must have a name", async () => {
+      await using setup = await newSetup();
+      await chown(setup.config, NAMELESS, 0);
+      expect(await print(setup.config)).toEqual({
+        exitCode: 3,
+        stdout: "",
+        stderr:
+          `error: Cannot print launchd-serve: dynip would run as user ${NAMELESS}, whose name is not found\n` +
+          `hint: chown "${setup.config}" to the user that dynip is to run as\n`,
+      });
+    });
   });
 });
 
