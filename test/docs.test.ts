@@ -11,13 +11,13 @@ const ROOT = join(import.meta.dir, "..");
 const readme = await Bun.file(join(ROOT, "README.md")).text();
 const changelog = await Bun.file(join(ROOT, "CHANGELOG.md")).text();
 
-/** The README's tables: each has its rows, each row its cells. The first row is the head. */
+/** The README's tables: the cells of their rows. The first row is the head. */
 const tables = readme
   .split("\n\n")
   .filter((block) => block.startsWith("|"))
   .map((block) => block.trim().split("\n").map(cellsOf));
 
-/** The rows of the table whose head begins with this cell, without its head. */
+/** The rows, without the head, of the table whose head begins with this cell. */
 function tableUnder(head: string): string[][] {
   return tables.find((rows) => rows[0]![0] === head)?.slice(2) ?? [];
 }

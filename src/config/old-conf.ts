@@ -1,28 +1,29 @@
 /**
- * Reads a DynIP 0.1e configuration: INI as Python 2's ConfigParser takes it, with the sections
+ * Reads a configuration of DynIP 0.1e: INI, as Python 2's ConfigParser reads it, with the sections
  * `[DynIP:Server]` and `[DynIP:Client]`. Pure.
  */
 
+/** Values by key. They are not checked; one that is made of digits only is a number. */
 export type OldSettings = Record<string, string | number>;
 
-/** The settings that a 0.1e file gives, under the names that dynip has kept for them. */
+/** The settings of a 0.1e file. dynip has keys of the same names. */
 export interface OldConf {
   server: OldSettings;
   client: OldSettings;
 }
 
-/** A line that is not one of a DynIP 0.1e configuration; the message names it. */
+/** A file is no configuration of DynIP 0.1e. The message names the line. */
 export class OldConfError extends Error {}
 
 /**
- * The settings in `text`. Their values are not checked, but that a number is made of digits.
- * @throws OldConfError at the first line that DynIP 0.1e would not have understood
+ * The settings in the text of a 0.1e file.
+ * @throws OldConfError at the first line that DynIP 0.1e does not know
  */
 export function parseOldConf(text: string): OldConf {
   const conf: OldConf = { server: {}, client: {} };
   let section: keyof OldConf | undefined;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    // ConfigParser: comment lines begin with # or ;, a comment behind a value with a space and ;.
+    // In ConfigParser a comment line begins with # or ;, and a comment behind a value with " ;".
     if (/^\s*(?:[#;]|$)/.test(raw)) continue;
     const line = raw.replace(/\s;.*$/, "").trim();
     const header = /^\[(.*)\]$/.exec(line)?.[1];

@@ -158,17 +158,17 @@ function hereDocument(name: string, text: string): string {
 }
 
 function programProblems(binary: string): Problem[] {
-  const hint = `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that one`;
+  const hint = `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that program`;
   const problems = [];
   if (/["'\\]/.test(binary)) {
     problems.push({
-      problem: `systemd starts no program with a quote or a backslash in its path, "${binary}"`,
+      problem: `systemd cannot start "${binary}": its path has a quote or a backslash`,
       hint,
     });
   }
   if (/^\/(?:home|root|run\/user|tmp|var\/tmp)\//.test(binary)) {
     problems.push({
-      problem: `the service cannot start "${binary}": it sees no home and no temporary folder of others`,
+      problem: `the service cannot start "${binary}": homes and temporary folders are hidden from it`,
       hint,
     });
   }

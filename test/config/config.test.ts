@@ -8,7 +8,7 @@ import { temporaryFolder } from "../temporary.ts";
 
 const parse = (text: string) => parseConfig(text, "x.toml");
 
-/** The error that a text gets: `message / hint`. */
+/** The error for a text: `message / hint`. */
 function problem(text: string): string {
   try {
     parse(text);
@@ -26,7 +26,7 @@ function problem(text: string): string {
   throw new Error(`taken for a configuration: ${text}`);
 }
 
-test("an empty file is DynIP 0.1e's defaults", () => {
+test("an empty file has DynIP 0.1e's defaults", () => {
   expect(parse("")).toEqual({
     secret: undefined,
     server: {
@@ -50,7 +50,7 @@ test("an empty file is DynIP 0.1e's defaults", () => {
 const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const KEY_BYTES = Uint8Array.from({ length: 32 }, (_, index) => index);
 
-test("what the file says holds, for its section alone", () => {
+test("a value of the file holds for its section only", () => {
   const { secret, server, client } = parse(`
     secret = "${KEY}"
     [server]
@@ -90,7 +90,7 @@ test("what the file says holds, for its section alone", () => {
   expect(Uint8Array.from(client.key!)).toEqual(KEY_BYTES);
 });
 
-test("a secret that is malformed is never quoted", () => {
+test("an error never shows a malformed secret", () => {
   const secret = "hunter2hunter2hunter2hunter2";
   const must = "must be 32 bytes in base64url (43 characters), as dynip init makes them";
   expect(problem(`secret = "${secret}"`)).toBe(`secret is malformed, ${must}`);
@@ -107,12 +107,12 @@ test("one configuration does not change the next", () => {
   expect(DEFAULTS.server.server_port).toBe(28630);
 });
 
-test("an empty server_hostname is a missing one", () => {
+test("an empty server_hostname counts as missing", () => {
   expect(parse('[client]\nserver_hostname = ""').client.server_hostname).toEqual([]);
   expect(parse('[client]\nserver_hostname = [""]').client.server_hostname).toEqual([]);
 });
 
-describe("each mistake is named", () => {
+describe("an error names the mistake", () => {
   const port = "must be a whole number from 1 to 65535";
   const name =
     "must be 1 to 256 bytes of letters, digits, punctuation and symbols, without spaces, not beginning with dynip/";
@@ -206,7 +206,7 @@ describe("each mistake is named", () => {
     expect(client.server_hostname).toEqual([host]);
   });
 
-  test("a mistake in TOML has its line and column, and quotes nothing of the file", () => {
+  test("a TOML error has a line and a column, and shows nothing of the file", () => {
     const message = problem('[server]\nserver_port = 1\nclient_log_path = "a\nb"');
     expect(message).toMatch(/^line 3, column \d+: \S/);
     expect(message).not.toContain("client_log_path");
@@ -215,7 +215,7 @@ describe("each mistake is named", () => {
     );
   });
 
-  test("a DynIP 0.1e configuration gets the way to move", () => {
+  test("a DynIP 0.1e configuration gets a hint how to convert it", () => {
     expect(problem("# comment\n\n[DynIP:Server]\nserver_ip = *\n")).toBe(
       "it is a DynIP 0.1e configuration (INI), and dynip reads TOML / " +
         'dynip init --from "x.toml" dynip.toml writes its settings as TOML',
@@ -242,7 +242,7 @@ describe("the configuration is found", () => {
     return [path, config.server.server_port];
   };
 
-  test("where the command line says, whatever else there is", async () => {
+  test("where the command line says", async () => {
     await writeFile("dynip.toml", port(1));
     await writeFile("env.toml", port(2));
     await writeFile("given.toml", port(3));
@@ -252,18 +252,18 @@ describe("the configuration is found", () => {
     ]);
   });
 
-  test("else where DYNIP_CONFIG says", async () => {
+  test("otherwise where DYNIP_CONFIG says", async () => {
     await writeFile("dynip.toml", port(1));
     await writeFile("env.toml", port(2));
     expect(await load(undefined, { DYNIP_CONFIG: "env.toml" })).toEqual([resolve("env.toml"), 2]);
   });
 
-  test("else in the current folder", async () => {
+  test("otherwise in the current folder", async () => {
     await writeFile("dynip.toml", port(1));
     expect(await load(undefined, { DYNIP_CONFIG: "" })).toEqual([resolve("dynip.toml"), 1]);
   });
 
-  test("else in the system's place: on Windows, %ProgramData%\\dynip", async () => {
+  test("otherwise in the system's folder: on Windows, %ProgramData%\\dynip", async () => {
     await mkdir("data/dynip", { recursive: true });
     await writeFile("data/dynip/dynip.toml", port(4));
     const surroundings = { env: { ProgramData: "data" }, platform: "win32" as const };
@@ -271,7 +271,7 @@ describe("the configuration is found", () => {
     expect([path, config.server.server_port]).toEqual([resolve("data/dynip/dynip.toml"), 4]);
   });
 
-  test("or it is not found: exit code 3, and how to make one", async () => {
+  test("or not at all: exit code 3, and a hint how to make one", async () => {
     await expect(load()).rejects.toMatchObject({
       exitCode: 3,
       message:
@@ -281,7 +281,7 @@ describe("the configuration is found", () => {
     });
   });
 
-  test("a named file that is not there is an error, though others are", async () => {
+  test("a named file that does not exist is an error, even if others exist", async () => {
     await writeFile("dynip.toml", port(1));
     await expect(load("gone.toml")).rejects.toMatchObject({
       exitCode: 3,
@@ -294,7 +294,7 @@ describe("the configuration is found", () => {
     });
   });
 
-  test("a folder in its place, and bytes that are not UTF-8, are errors", async () => {
+  test("a folder, and bytes that are not UTF-8, are errors", async () => {
     await expect(load(".")).rejects.toMatchObject({
       exitCode: 3,
       message: 'Cannot read config ".": it is a folder',
@@ -325,7 +325,7 @@ describe("the configuration is found", () => {
     expect(clientLogPath(await loadConfig("etc/dynip.toml"))).toBe(resolve("x.json"));
   });
 
-  test("of a credential of systemd's, whose folder is read-only, in the state directory", async () => {
+  test("of a systemd credential, whose folder is read-only, it starts at the state directory", async () => {
     await mkdir("run/credentials", { recursive: true });
     await writeFile("run/credentials/dynip.toml", "");
     await writeFile("dynip.toml", "");
@@ -336,7 +336,7 @@ describe("the configuration is found", () => {
     const credential = await loadConfig("run/credentials/dynip.toml");
     expect(clientLogPath(credential, { env })).toBe(resolve("lib/dynip.json"));
     expect(clientLogPath(credential, { env: {} })).toBe(resolve("run/credentials/dynip.json"));
-    // Any other configuration's folder stays where its log is, in such a service, too.
+    // The log of any other configuration stays in its folder, also in such a service.
     expect(clientLogPath(await loadConfig("dynip.toml"), { env })).toBe(resolve("dynip.json"));
   });
 });

@@ -33,7 +33,7 @@ server_port = 28632
   expect(parseOldConf(text.replaceAll("\n", "\r\n"))).toEqual(settings);
 });
 
-test("what ConfigParser takes, too: colons, other cases, comments, empty values, one section", () => {
+test("ConfigParser's variants: colons, capitals, comments, empty values, one section", () => {
   expect(
     parseOldConf("; comment\n[DynIP:Client]\nServer_Hostname: localhost ; home\nSERVER_PORT=1\n"),
   ).toEqual({ server: {}, client: { server_hostname: "localhost", server_port: 1 } });
@@ -42,7 +42,7 @@ test("what ConfigParser takes, too: colons, other cases, comments, empty values,
   });
 });
 
-describe("a line that is none of DynIP 0.1e is named", () => {
+describe("an error names the line that DynIP 0.1e does not know", () => {
   test.each([
     ["[server]\n", "line 1: unknown section [server]"],
     ["[constructor]\n", "line 1: unknown section [constructor]"],

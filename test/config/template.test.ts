@@ -8,14 +8,14 @@ import { clientConfigText, configText } from "../../src/config/template.ts";
 const SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const text = configText({ secret: SECRET, server: {}, client: { server_hostname: "localhost" } });
 
-test("the configuration that init writes reads back as its values, and else as the defaults", () => {
+test("the configuration that init writes reads back as its values and the defaults", () => {
   const { secret, server, client } = parseConfig(text, "x");
   expect(encodeKey(secret!)).toBe(SECRET);
   expect(server).toEqual(DEFAULTS.server);
   expect(client).toEqual({ ...DEFAULTS.client, server_hostname: ["localhost"] });
 });
 
-test("values that need quoting come back, too", () => {
+test("values that need quotes read back, too", () => {
   const text = configText({
     secret: SECRET,
     server: {
@@ -38,12 +38,12 @@ test("values that need quoting come back, too", () => {
   expect(client).toMatchObject({ server_hostname: ["vps", "2001:db8::1"], server_port: 2 });
 });
 
-/** Every key there is, with its section. */
+/** Every key, with its section. */
 const keys = Object.entries<Keys>({ "": TOP_LEVEL, ...SECTIONS }).flatMap(([section, keys]) =>
   Object.entries(keys).map(([name, key]) => ({ section, name, key })),
 );
 
-test("it shows every key there is, each under a comment", () => {
+test("it shows every key, each under a comment", () => {
   const lines = text.split("\n");
   for (const { section, name } of keys) {
     if (name === "key") continue; // it is in the file of one client only
@@ -54,7 +54,7 @@ test("it shows every key there is, each under a comment", () => {
   }
 });
 
-test("its examples are values that pass", () => {
+test("its examples are valid values", () => {
   let withExamples = text;
   for (const { name, key } of keys) {
     if (key.example === undefined) continue;
@@ -71,7 +71,7 @@ test("no line of it is wider than 100 characters", () => {
   expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
 });
 
-test("one client's configuration has its own key, and neither the secret nor a server", () => {
+test("the configuration of one client has its key, but no secret and no [server]", () => {
   const values = { server_hostname: "vps.example.com", server_port: 28630, family: "any" };
   const text = clientConfigText({ name: "nas", key: SECRET, ...values });
   const { secret, server, client } = parseConfig(text, "x");

@@ -1,4 +1,4 @@
-/** `dynip init`: the file it writes, what it says to do next, and the way from DynIP 0.1e. */
+/** `dynip init`: the file that it writes, the next steps, and the settings of DynIP 0.1e. */
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import {
@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { temporaryFolder } from "../temporary.ts";
 import { BINARY, dynip } from "./dynip.ts";
 
-test("without a path it writes dynip.toml here, for its owner alone", async () => {
+test("without a path it writes dynip.toml here, readable by its owner only", async () => {
   await using folder = await temporaryFolder();
   const { exitCode, stdout, stderr } = await dynip(["init"], { cwd: folder.path });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -42,10 +42,10 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   }
   expect(stdout).toContain(`${binary} serve '${config}'`);
   const command = /^ {5}(.* ping .*)$/m.exec(stdout)![1]!;
-  // Nobody listens: it is silent for its schedule, so it is told to be shorter.
+  // No server listens, and the ping would wait for 39.5 s.
   const run = Bun.spawnSync(["/bin/sh", "-c", `${command} --timeout 0.1`], { cwd: "/" });
   expect(run.exitCode).toBe(6);
-  // What starts programs here: systemd where it booted this machine.
+  // The recommended scheduler is systemd's where systemd runs the machine.
   const kind = process.platform === "darwin" ? "launchd" : "systemd";
   if (process.platform === "linux" && !existsSync("/run/systemd/system")) {
     expect(stdout).toContain(`*/5 * * * * ${binary} ping '${config}'\n`);
@@ -56,7 +56,7 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   }
 });
 
-test("it never writes over a file, but with --force", async () => {
+test("it writes over a file only with --force", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("dynip.toml");
   await writeFile(path, "precious");
@@ -71,7 +71,7 @@ test("it never writes over a file, but with --force", async () => {
   expect(await readdir(folder.path)).toEqual(["dynip.toml"]);
 });
 
-test("a folder that is not there is exit code 3", async () => {
+test("a folder that does not exist is exit code 3", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("none/dynip.toml");
   expect(await dynip(["init", path])).toEqual({
@@ -106,7 +106,7 @@ server_port = 28632
         server_port: 28631,
         client_log_path: "log/clients.json",
         max_clients: 10_000,
-        allow_plain: true, // the old clients are still there
+        allow_plain: true, // for the old clients
         generations: {},
       },
       client: { server_hostname: "vps.example.com", server_port: 28632, family: "any" },
@@ -114,7 +114,7 @@ server_port = 28632
     expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);
   });
 
-  test("the hint that an old file gets leads there", async () => {
+  test("as the hint for an old file says", async () => {
     await using folder = await temporaryFolder();
     await writeFile(folder.file("old.conf"), OLD);
     const { stderr } = await dynip(["ping", "old.conf"], { cwd: folder.path });
@@ -123,7 +123,7 @@ server_port = 28632
     expect((await dynip(args, { cwd: folder.path })).exitCode).toBe(0);
   });
 
-  test("and says where the log is to be, since a relative path means another folder now", async () => {
+  test("and says where the log belongs, because a relative path starts at another folder now", async () => {
     await using folder = await temporaryFolder();
     await mkdir(folder.file("new"));
     await writeFile(folder.file("old.conf"), OLD);
@@ -159,7 +159,7 @@ server_port = 28632
     expect(await readdir(folder.path)).toEqual(["old.conf"]);
   });
 
-  test("nor from a file that is not there, or a folder", async () => {
+  test("nor from a missing file or a folder", async () => {
     await using folder = await temporaryFolder();
     await mkdir(folder.file("old"));
     for (const from of ["gone.conf", "old"]) {
@@ -171,7 +171,7 @@ server_port = 28632
   });
 });
 
-describe.skipIf(process.platform === "win32")("--force replaces files, and nothing else", () => {
+describe.skipIf(process.platform === "win32")("--force replaces files only", () => {
   test("a symbolic link is followed", async () => {
     await using folder = await temporaryFolder();
     await writeFile(folder.file("real.toml"), "old");

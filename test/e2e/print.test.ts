@@ -1,4 +1,4 @@
-/** `dynip init --print`: what starts dynip, printed by the binary, and started as it says. */
+/** `dynip init --print`: the binary prints what starts dynip, and what it prints works. */
 import { describe, expect, test } from "bun:test";
 import {
   chmod,
@@ -17,6 +17,7 @@ import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 
+const KIND_LIST = SCHEDULERS.map(({ kind }) => kind).join(", ");
 const isWindows = process.platform === "win32";
 const IS_ROOT = process.getuid?.() === 0;
 const WITHOUT_ROOT = IS_ROOT ? "" : " (skipped: only root can give a file away)";
@@ -28,7 +29,7 @@ describe.each([...SCHEDULERS])("--print $kind", ({ kind, platforms }) => {
     await using setup = await newSetup();
     const { exitCode, stdout, stderr } = await dynip(["init", "--print", kind, setup.config]);
     expect(exitCode).toBe(0);
-    // XML may have a character of a path as its number.
+    // XML shows some characters of a path as numbers.
     const text = stdout.replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)));
     expect(text).toContain(await realpath(BINARY));
     expect(text).toContain(setup.config);
@@ -54,7 +55,7 @@ test("without a path it is the configuration that the other commands find", asyn
   expect(other.stdout).toContain(setup.file("other.toml"));
 });
 
-test("a configuration that is not there yet is told, and named all the same", async () => {
+test("a configuration that does not exist gets a warning, and is named", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("gone.toml");
   const { exitCode, stdout, stderr } = await dynip(["init", "--print", "cron", path]);
@@ -79,21 +80,19 @@ test
 );
 
 describe("wrong usage", () => {
-  test("an unknown kind: the error lists those there are", async () => {
+  test("an unknown kind: the error lists the kinds", async () => {
     for (const kind of ["systemd", "constructor"]) {
       expect(await dynip(["init", "--print", kind])).toEqual({
         exitCode: 1,
         stdout: "",
-        stderr:
-          `error: Wrong usage: --print is "${kind}", must be one of ` +
-          "systemd-serve, systemd-ping, launchd-serve, launchd-ping, windows-task, cron\n",
+        stderr: `error: Wrong usage: --print is "${kind}", must be one of ` + `${KIND_LIST}\n`,
       });
     }
   });
 
-  test("its help lists them, too", async () => {
+  test("the help lists them, too", async () => {
     const { stdout } = await dynip(["init", "--help"]);
-    expect(stdout).toContain(SCHEDULERS.map(({ kind }) => kind).join(", "));
+    expect(stdout).toContain(KIND_LIST);
   });
 
   test.each([
@@ -118,7 +117,7 @@ describe("wrong usage", () => {
     expect(stderr).toStartWith("error: Cannot find a configuration: no path given");
   });
 
-  test.skipIf(isWindows)("a path that nothing could name", async () => {
+  test.skipIf(isWindows)("a path with a control character", async () => {
     const { exitCode, stderr } = await dynip(["init", "--print", "cron", "/tmp/a\nb.toml"]);
     expect(exitCode).toBe(3);
     expect(stderr).toContain('"/tmp/a\\u{a}b.toml" has a control character\n');
@@ -134,7 +133,7 @@ describe.skipIf(isWindows)("launchd runs dynip as the owner of the configuration
       .stdout.toString()
       .trim();
 
-  test("who is the user that prints it", async () => {
+  test("who may be the user that prints it", async () => {
     await using setup = await newSetup();
     const { stdout } = await print(setup.config);
     expect(userIn(stdout)).toBe(idOf("-u") === "0" ? undefined : idOf("-un"));
@@ -153,7 +152,7 @@ describe.skipIf(isWindows)("launchd runs dynip as the owner of the configuration
       expect({ exitCode, user: userIn(stdout) }).toEqual({ exitCode: 0, user: "daemon" });
     });
 
-    test("and must have a name", async () => {
+    test("and an owner without a name is an error", async () => {
       await using setup = await newSetup();
       await chown(setup.config, NAMELESS, 0);
       expect(await print(setup.config)).toEqual({
@@ -167,7 +166,7 @@ describe.skipIf(isWindows)("launchd runs dynip as the owner of the configuration
   });
 });
 
-test("a client log that the service could not write is told", async () => {
+test("a client log that the service cannot write gets a warning", async () => {
   await using setup = await newSetup({ server: 'client_log_path = "/srv/dynip.json"' });
   const args = ["init", "--print", "systemd-serve", setup.config];
   expect((await dynip(args)).stderr).toContain(
@@ -176,8 +175,8 @@ test("a client log that the service could not write is told", async () => {
   );
 });
 
-describe.skipIf(!HAS_SIGNALS)("the unit's server, started as systemd starts it", () => {
-  test("reads its credential, which it cannot write beside, and keeps its state", async () => {
+describe.skipIf(!HAS_SIGNALS)("the server of the unit, started as systemd starts it", () => {
+  test("reads its read-only credential, and keeps its log in the state directory", async () => {
     await using setup = await newSetup({ client: 'client_name = "nas"' });
     const credentials = setup.file("credentials");
     const state = setup.file("state");
@@ -188,7 +187,7 @@ describe.skipIf(!HAS_SIGNALS)("the unit's server, started as systemd starts it",
     await writeFile(join(credentials, "dynip.toml"), await readFile(source), { mode: 0o400 });
     await chmod(credentials, 0o500);
     const env = { CREDENTIALS_DIRECTORY: credentials, STATE_DIRECTORY: state };
-    // The command's one variable, which systemd replaces.
+    // systemd replaces the one variable of the command.
     const [config] = /\$\{CREDENTIALS_DIRECTORY\}\S*$/m.exec(unit)!;
     const path = config.replace("${CREDENTIALS_DIRECTORY}", credentials);
     {

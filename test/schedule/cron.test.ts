@@ -15,7 +15,7 @@ describe.skipIf(process.platform === "win32")("the crontab line, run as cron run
     expect(text).toEndWith("\n");
     const line = text.trimEnd();
     expect(line).toStartWith("*/5 * * * * ");
-    // cron: up to the first unescaped %, then \% is %, then sh -c (crontab(5)).
+    // cron takes the line up to the first unescaped %, reads \% as %, and runs it by sh -c (crontab(5)).
     const command = line.slice("*/5 * * * * ".length);
     expect(command).not.toMatch(/(?<!\\)%/);
     const run = Bun.spawnSync(["/bin/sh", "-c", command.replaceAll("\\%", "%")], { timeout: 5000 });

@@ -39,7 +39,7 @@ test.each(Object.keys(texts))("%s", async (name) => {
   expect(texts[name]!).toBe(await Bun.file(path).text());
 });
 
-test("there is no text in golden/ that nothing prints", async () => {
+test("golden/ has no other file", async () => {
   const entries = await readdir(GOLDEN, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile())
@@ -51,7 +51,7 @@ test("there is no text in golden/ that nothing prints", async () => {
   );
 });
 
-/** Its text, and the next steps on a machine where it schedules the pings. */
+/** The scheduler's text, and the next steps on a machine where it schedules the pings. */
 function textsFor(scheduler: Scheduler, platform: NodeJS.Platform): [string, string][] {
   const start = STARTS[platform]!;
   const { kind, runsAsOwner = false } = scheduler;

@@ -21,7 +21,7 @@ test.each([
   expect(windowsWord(text)).toBe(word);
 });
 
-test("CommandLineToArgvW takes Windows's words apart again, whatever is in them", () => {
+test("CommandLineToArgvW reads Windows's words back, whatever characters they have", () => {
   const text = fc.string({ unit: fc.constantFrom("\\", '"', " ", "a", "é") });
   fc.assert(
     fc.property(fc.array(text), (words) => {
@@ -38,7 +38,7 @@ test.each([
   expect(systemdProgram(text)).toBe(word);
 });
 
-test("XML text is ASCII, without anything that is markup", () => {
+test("XML text is ASCII and has no markup", () => {
   expect(xmlText(`C:\\a & <b> "c" 'd' é🏠`)).toBe(
     "C:\\a &#38; &#60;b&#62; &#34;c&#34; &#39;d&#39; &#233;&#127968;",
   );

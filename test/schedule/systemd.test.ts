@@ -37,7 +37,7 @@ function analyze(...args: string[]): { exitCode: number; output: string } {
   return { exitCode: run.exitCode, output: run.stdout.toString() + run.stderr.toString() };
 }
 
-/** What it says about our units; it loads others with them, with faults of their own. */
+/** What it says about our units. It also loads other units, which have faults of their own. */
 function complaints(units: string[]): string[] {
   const { output } = analyze("verify", "--man=no", ...units);
   return output.split("\n").filter((line) => line.includes("dynip"));
@@ -70,7 +70,7 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
     "finds nothing wrong with the units of a program and a configuration %j",
     async (name) => {
       await using folder = await temporaryFolder();
-      // A quote or a backslash in a program's path is what the next tests are about.
+      // systemd refuses a quote or a backslash in a program's path, and `problems` says so.
       const binary = `binary ${name.replace(/["'\\]/g, "")}`;
       const units = await install(folder.path, binary, folder.file(name));
       expect(complaints(units)).toEqual([]);
@@ -95,13 +95,13 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
   });
 });
 
-describe("what would not work is told", () => {
+describe("a problem is named", () => {
   const problemsOf = (kind: Scheduler, binary: string, clientLogPath?: string) =>
     kind.problems!({ binary, config: "/home/ann/dynip.toml" }, clientLogPath);
   const BINARY = "/usr/local/bin/dynip";
 
   describe.each([systemdServe, systemdPing])("$kind", (kind) => {
-    test("a program in a home, which the services do not see", () => {
+    test("a program in a home, which is hidden from the services", () => {
       for (const binary of ["/home/ann/dynip", "/root/dynip", "/tmp/dynip"]) {
         const [problem] = problemsOf(kind, binary);
         expect(problem?.problem).toStartWith(`the service cannot start "${binary}"`);
@@ -112,7 +112,9 @@ describe("what would not work is told", () => {
     test("a program whose path systemd refuses", () => {
       for (const binary of ["/opt/Ann's", '/opt/"dynip"', "/opt/a\\b"]) {
         const [problem] = problemsOf(kind, binary);
-        expect(problem?.problem).toStartWith("systemd starts no program with a quote");
+        expect(problem?.problem).toBe(
+          `systemd cannot start "${binary}": its path has a quote or a backslash`,
+        );
       }
     });
   });

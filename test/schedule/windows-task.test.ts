@@ -19,7 +19,7 @@ const CONFIG = "C:\\ProgramData\\dynip 🏠\\dynip.toml";
 const TEXT = windowsTask.print({ binary: BINARY, config: CONFIG });
 
 describe.skipIf(!PYTHON)(`the task, read by an XML parser${WITHOUT_PYTHON}`, () => {
-  test("pings every 5 minutes, for ever, and at boot; not all machines in the same second", async () => {
+  test("pings every 5 minutes and at boot, without an end, and spread over half a minute", async () => {
     expect(await parseTask(TEXT)).toMatchObject({
       Triggers: {
         BootTrigger: { Enabled: "true" },
@@ -28,7 +28,7 @@ describe.skipIf(!PYTHON)(`the task, read by an XML parser${WITHOUT_PYTHON}`, () 
     });
   });
 
-  test("as SYSTEM, on batteries, too, one at a time, and not for ever", async () => {
+  test("runs as SYSTEM, on batteries too, one at a time, and is ended when it hangs", async () => {
     expect(await parseTask(TEXT)).toMatchObject({
       Principals: { Principal: { UserId: "S-1-5-18" } },
       Settings: {
@@ -54,6 +54,6 @@ describe.skipIf(!PYTHON)(`the task, read by an XML parser${WITHOUT_PYTHON}`, () 
   });
 });
 
-test("every character of it is ASCII, so that no code page changes one", () => {
+test("it is ASCII, so that no code page changes a character", () => {
   expect(TEXT).toMatch(/^[\n -~]+$/);
 });
