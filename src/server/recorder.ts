@@ -8,7 +8,7 @@ import { familyOf } from "../protocol/address.ts";
 import type { PlainRefusal, Registry, SignedOutcome, SignedPing } from "./registry.ts";
 
 /** Told whether a record is durable. */
-type Done = (isDurable: boolean) => unknown;
+type Done = (isDurable: boolean) => void;
 
 /** What the recorder uses of a store. */
 export interface RecordStore {
@@ -81,12 +81,8 @@ export class Recorder {
         settled(true, name, address);
         this.#tell(name, address, outcome.before, outcome.host, time);
         return undefined;
-      case "copy": {
-        // Once the record is durable, this ping says that the host is still there.
-        const again = (isDurable: boolean): unknown =>
-          isDurable ? this.recordPlain(name, address, settled) : settled(false, name, address);
-        return this.#await(outcome.host, again) ? undefined : "copy";
-      }
+      case "copy":
+        return this.#await(outcome.host, name, address, time, settled) ? undefined : "copy";
       case "accepted":
         this.#commit(name, address, outcome.host, time, settled);
         return undefined;
@@ -111,21 +107,25 @@ export class Recorder {
     switch (outcome.kind) {
       case "challenge":
         return outcome;
-      case "copy": {
-        const done = (isDurable: boolean): void => settled(isDurable, name, address);
-        return this.#await(outcome.host, done) ? undefined : "copy";
-      }
+      case "copy":
+        return this.#await(outcome.host, name, address, time, settled) ? undefined : "copy";
       case "accepted":
         this.#commit(name, address, outcome.host, time, settled);
         return undefined;
     }
   }
 
-  /** @returns false where as many wait as may */
-  #await(host: Host, done: Done): boolean {
+  /**
+   * Settles a copy together with the ping that `host` was accepted with.
+   * @returns false where as many wait as may
+   */
+  #await(host: Host, name: string, address: string, time: number, settled: Settled): boolean {
     const waiting = this.#copies.get(host) ?? [];
     if (waiting.length === MAX_COPIES) return false;
-    waiting.push(done);
+    waiting.push((isDurable) => {
+      settled(isDurable, name, address);
+      if (isDurable) this.#tell(name, address, host, host, time);
+    });
     this.#copies.set(host, waiting);
     return true;
   }

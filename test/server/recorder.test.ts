@@ -144,21 +144,30 @@ describe("a change", () => {
 });
 
 describe("a plain ping like the one that is on its way to the disk", () => {
-  test("is recorded after it, as one from the recorded address", () => {
+  test("is settled with it, and told as one from the recorded address", () => {
     const recorder = newRecorder();
     recorder.plain("nas");
     expect(recorder.plain("nas")).toBeUndefined();
-    recorder.state.now += 50;
     recorder.sync();
-    expect(recorder.hosts.get("nas")).toEqual({ ipv4: at(HOME, NOON, NOON + 50) });
+    expect(recorder.hosts.get("nas")).toEqual({ ipv4: at(HOME, NOON) });
     expect(recorder.steps).toEqual([
       "committing nas",
       `settled nas at ${HOME}`,
       "told of nas",
-      "noted nas",
       `settled nas at ${HOME}`,
       "told of nas",
     ]);
+    expect(recorder.changes[1]!.before).toBe(recorder.changes[1]!.now);
+  });
+
+  test("does not undo what came after it", () => {
+    const recorder = newRecorder();
+    recorder.plain("nas", HOME);
+    recorder.plain("nas", HOME);
+    recorder.plain("nas", AWAY);
+    recorder.sync();
+    expect(recorder.steps.filter((step) => step === "committing nas")).toHaveLength(2);
+    expect(recorder.hosts.get("nas")).toEqual({ ipv4: at(AWAY, NOON) });
   });
 
   test("fails with it", () => {
