@@ -21,13 +21,14 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { signatureProblem } from "./.github/release/code-signature.ts";
 import { describeExecutable, expectTarget } from "./.github/release/executable.ts";
 import { manualPage } from "./.github/release/man.ts";
 import { empty, pack } from "./.github/release/release.ts";
+import { verifiedRuntime } from "./.github/release/runtime.ts";
 import { buildName, sourceOf } from "./.github/release/source.ts";
 import {
   executableName,
@@ -63,6 +64,7 @@ if (targets.length === 0) {
 
 /** Compiles `src/`: the one call that makes an executable. */
 async function compile(outfile: string, target: Target): Promise<void> {
+  const runtime = await verifiedRuntime(target, own, join(dirname(outfile), "runtime"));
   await Bun.build({
     entrypoints: [join(import.meta.dir, "src", "cli.ts")],
     compile: {
@@ -72,8 +74,9 @@ async function compile(outfile: string, target: Target): Promise<void> {
       autoloadDotenv: false,
       // A ping is over before compiled code pays; a server changes this for itself.
       jitPolicy: 10,
-      // Without one it is the Bun that runs this, which needs no download.
-      ...(target === own ? {} : { target: `bun-${target}` }),
+      // Without the path Bun.build downloads a runtime, and does not compare it with bun.lock.
+      target: `bun-${target}`,
+      executablePath: runtime,
     },
     format: "esm", // bytecode of any other format dies at start
     bytecode: true,

@@ -19,8 +19,16 @@ export async function tryOut(executable: string, version: string): Promise<void>
  * Runs a command to its end; resolves to what it printed.
  * @throws Error with all that it said when it fails
  */
-export async function run(command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { cwd: tmpdir(), stdin: "ignore", stderr: "pipe" });
+export async function run(
+  command: string[],
+  options: { cwd?: string; env?: Readonly<Record<string, string | undefined>> } = {},
+): Promise<string> {
+  const child = Bun.spawn(command, {
+    cwd: tmpdir(),
+    stdin: "ignore",
+    stderr: "pipe",
+    ...options,
+  });
   const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   const exitCode = await child.exited;
   if (exitCode === 0) return output;

@@ -1,53 +1,14 @@
 /** `bun build.ts TARGET` makes what a release publishes, the same in any folder at any time. */
 import { expect, test } from "bun:test";
-import { cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { executableName, thisMachine } from "../../.github/release/targets.ts";
 import { temporaryFolder } from "../temporary.ts";
+import { copySource, DEADLINE_MS, runBuild } from "./building.ts";
 import { smallest } from "./executables.ts";
 
-const ROOT = join(import.meta.dir, "..", "..");
-const BUILD = join(ROOT, "build.ts");
-const DEADLINE_MS = 120_000;
-
-/** What a build reads, without git and without what is only for development. */
-const SOURCE = [
-  ".github/release",
-  "build.ts",
-  "CHANGELOG.md",
-  "dist/.gitignore",
-  "LICENSE",
-  "node_modules/bun-types/docs/project",
-  "node_modules/bun/package.json",
-  "node_modules/citty",
-  "node_modules/consola",
-  "node_modules/smol-toml",
-  "package.json",
-  "README.md",
-  "src",
-  "tsconfig.json",
-];
-
-async function runBuild(script: string, args: string[]) {
-  const child = Bun.spawn([process.execPath, script, ...args], {
-    cwd: tmpdir(), // not the source's folder, which a build must not depend on
-    stderr: "pipe",
-    timeout: DEADLINE_MS,
-    env: { ...process.env, SOURCE_DATE_EPOCH: undefined },
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
-
-async function copySource(folder: string): Promise<void> {
-  for (const path of SOURCE) await cp(join(ROOT, path), join(folder, path), { recursive: true });
-}
+const BUILD = join(import.meta.dir, "..", "..", "build.ts");
 
 async function buildIn(folder: string, target: string): Promise<string> {
   await copySource(folder);
