@@ -25,6 +25,9 @@ interface Job {
   permissions?: Record<string, string>;
   uses?: string;
   steps?: Step[];
+  environment?: string;
+  container?: unknown;
+  services?: unknown;
   "timeout-minutes"?: number;
   strategy?: { matrix: { include: { target: string }[] } };
 }
@@ -102,6 +105,15 @@ describe.each(jobs)("the job $name", ({ name, job, workflow }) => {
     for (const { run } of job.steps ?? []) expect(run ?? "").not.toContain("${{");
   });
 
+  test("runs no container but of images pinned by digest", () => {
+    expect([job.container, job.services]).toEqual([undefined, undefined]);
+    for (const { uses, run } of job.steps ?? []) {
+      expect(uses ?? "").not.toStartWith("docker://");
+      const images = (run ?? "").match(/\S+:\S+@sha256:[0-9a-f]{64}(?= )/g) ?? [];
+      expect(images).toHaveLength((run ?? "").match(/\b(docker|podman)\b/g)?.length ?? 0);
+    }
+  });
+
   test("runs the Bun that the project is pinned to", () => {
     for (const { run } of job.steps ?? []) {
       for (const [, version] of (run ?? "").matchAll(/\bbun@(\S+)/g)) {
@@ -128,6 +140,12 @@ test("nothing is attested or published before the gate and every executable's te
     new Set(["check", "start", "build", "darwin", "notes"]),
   );
   expect(before("publish")).toContain("attest");
+});
+
+test("only the job that publishes may write to the repository, in an environment of its own", () => {
+  const writing = jobs.filter(({ job }) => job.permissions?.["contents"] === "write");
+  expect(writing.map(({ name }) => name)).toEqual(["release.yml publish"]);
+  expect(jobs.filter(({ job }) => job.environment === "release")).toEqual(writing);
 });
 
 test("the end-to-end tests run on every target that a runner has", () => {
