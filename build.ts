@@ -1,13 +1,14 @@
 /**
- * Builds the executables, and what a release publishes:
+ * Builds the executables, and the other files of a release:
  *
  *     bun build.ts                        dist/dynip for this machine, and its manual page
- *     bun build.ts --all                  every target's executable and archive, and their sums
+ *     bun build.ts --all                  the executable and the archive of every target, and SHA256SUMS
  *     bun build.ts TARGET…                the same for these targets, such as linux-arm64
- *     bun build.ts --all --signed FOLDER  takes the executables that FOLDER has from there
+ *     bun build.ts --all --signed FOLDER  uses the executables in FOLDER instead of compiling them
  *
- * An executable that this machine can run is run, the others are looked at, and a build that does
- * not work fails. The parts are in `.github/release/`.
+ * The build checks the Bun runtime and the format of every executable and the signature of those for
+ * macOS, and starts the executable for this machine. It fails when one of them is wrong. Its parts are
+ * in `.github/release/`.
  */
 import { existsSync } from "node:fs";
 import {
@@ -43,7 +44,7 @@ import { version } from "./package.json";
 const DIST = join(import.meta.dir, "dist");
 
 const { targets, signed } = readArguments();
-// What Bun.build makes depends on the current folder, which all its paths are relative to.
+// Bun.build writes paths relative to the current folder into the executable.
 process.chdir(import.meta.dir);
 const source = await sourceOf(import.meta.dir);
 const own = await thisMachine();
@@ -62,23 +63,23 @@ if (targets.length === 0) {
   console.log(`dist/SHA256SUMS  of dynip ${version}, ${source.commit ?? "unknown commit"}`);
 }
 
-/** Compiles `src/`: the one call that makes an executable. */
+/** Compiles `src/` into an executable. */
 async function compile(outfile: string, target: Target): Promise<void> {
   const runtime = await verifiedRuntime(target, own, join(dirname(outfile), "runtime"));
   await Bun.build({
     entrypoints: [join(import.meta.dir, "src", "cli.ts")],
     compile: {
       outfile,
-      // Else the executable would run what a bunfig.toml in the current folder says.
+      // Otherwise the executable obeys a bunfig.toml and a .env in the current folder.
       autoloadBunfig: false,
       autoloadDotenv: false,
-      // A ping is over before compiled code pays; a server changes this for itself.
+      // A short process such as a ping starts faster without the JIT. `dynip serve` resets it to 1.
       jitPolicy: 10,
-      // Without the path Bun.build downloads a runtime, and does not compare it with bun.lock.
+      // Without a path, Bun.build uses a runtime from its cache or a download, unverified.
       target: `bun-${target}`,
       executablePath: runtime,
     },
-    format: "esm", // bytecode of any other format dies at start
+    format: "esm", // with bytecode, an executable of another format fails at start
     bytecode: true,
     splitting: true,
     minify: true,
@@ -90,11 +91,11 @@ async function compile(outfile: string, target: Target): Promise<void> {
   });
 }
 
-/** Makes one executable in `dist/`, and finds out whether it is what it should be. */
+/** Builds one executable in `dist/`, and checks it. */
 async function build(file: string, target: Target, progress: string): Promise<void> {
   const start = performance.now();
   const known: string[] = [];
-  // In a folder of its own: the source map, which is in the executable as well, lands beside it.
+  // In its own folder, since Bun.build writes a source map beside it. The executable has the map, too.
   const folder = await mkdtemp(join(DIST, "build-"));
   try {
     const outfile = join(folder, file);
@@ -123,18 +124,21 @@ async function build(file: string, target: Target, progress: string): Promise<vo
   await show(file, progress, known);
 }
 
-/** What there is to say of a macOS executable's signature, which macOS demands. */
+/**
+ * Describes the code signature of an executable for macOS, which does not start one without.
+ * @throws Error when the signature is not valid
+ */
 function signature(bytes: Uint8Array, target: Target): string {
   const problem = signatureProblem(bytes);
   if (!problem) return "signature valid";
-  // Bun keeps the signature of its own executable there, which does not fit any more.
+  // Bun leaves the runtime's signature in it, which does not match the executable.
   if (target === "darwin-x64" && !signed && process.platform !== "darwin") {
-    return `NOT SIGNED, does not start before "codesign --force --sign -" on macOS (${problem})`;
+    return `NOT SIGNED, run "codesign --force --sign -" on macOS to make it start (${problem})`;
   }
-  throw new Error(`The executable for ${target} would not start: ${problem}`);
+  throw new Error(`The executable for ${target} cannot start on macOS: ${problem}`);
 }
 
-/** Shows that a file of `dist/` is there, with what is known of it. */
+/** Prints a line about a file in `dist/`. */
 async function show(file: string, progress: string, known: readonly string[]): Promise<void> {
   const { size } = await stat(join(DIST, file));
   console.log([`${progress}dist/${file}`, `${(size / 1e6).toFixed(1)} MB`, ...known].join("  "));
@@ -147,12 +151,12 @@ function readArguments(): { targets: readonly Target[]; signed: string | undefin
       allowPositionals: true,
     });
     const unknown = positionals.find((target) => !isTarget(target));
-    if (unknown !== undefined) throw new Error(`There is no target "${unknown}"`);
+    if (unknown !== undefined) throw new Error(`Unknown target "${unknown}"`);
     const targets = values.all ? TARGETS : positionals.filter(isTarget);
     return { targets, signed: values.signed && resolve(values.signed) };
   } catch (error) {
     console.error(
-      `${(error as Error).message}\nhint: the targets are ${TARGETS.join(", ")}; --all`,
+      `${(error as Error).message}\nhint: the targets are ${TARGETS.join(", ")}, or --all for every one`,
     );
     process.exit(1);
   }

@@ -1,6 +1,6 @@
-/** What goes into an archive, whatever its format. */
+/** A file in an archive, for every format of archive. */
 export interface Entry {
-  /** The path in the archive: ASCII, with slashes. */
+  /** The path in the archive, in ASCII, with slashes. */
   name: string;
   bytes: Uint8Array;
   isExecutable: boolean;

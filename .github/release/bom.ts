@@ -1,4 +1,4 @@
-/** What is inside an executable, and under which licences: read from the installed packages. */
+/** Lists the packages inside an executable and their licences, read from `node_modules`. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -7,7 +7,7 @@ import type { Source } from "./source.ts";
 
 const MODULES = join(import.meta.dir, "..", "..", "node_modules");
 
-/** A bill of materials in CycloneDX 1.6 (ECMA-424): JSON. */
+/** The bill of materials as CycloneDX 1.6 (ECMA-424), in JSON. */
 export async function billOfMaterials({ commit, time }: Source): Promise<string> {
   const parts = await Promise.all(partNames().map(readPart));
   const reference = (part: { name: string; version: string }) => `${part.name}@${part.version}`;
@@ -43,7 +43,7 @@ export async function billOfMaterials({ commit, time }: Source): Promise<string>
   return `${JSON.stringify(bom, undefined, 2)}\n`;
 }
 
-/** The licences of what is inside, which go with every copy of it. */
+/** The licence texts of the packages, which must be in every archive. */
 export async function thirdPartyLicences(): Promise<string> {
   const texts = await Promise.all(
     partNames().map(async (part) => {
@@ -56,7 +56,7 @@ export async function thirdPartyLicences(): Promise<string> {
   return texts.join("\n\n");
 }
 
-/** Where a package has its licence elsewhere: Bun's own also names what is linked into it. */
+/** Licence files with another name than `LICENSE`. Bun's also lists the libraries linked into it. */
 const LICENCE_FILES: Readonly<Record<string, string>> = {
   bun: "bun-types/docs/project/license.mdx",
 };
@@ -76,7 +76,7 @@ async function readPart(part: string): Promise<Part> {
   const path = join(MODULES, part, "package.json");
   const { version: installed, license: id } = JSON.parse(await readFile(path, "utf8"));
   if (typeof installed !== "string" || typeof id !== "string") {
-    throw new Error(`"${path}" does not say its version and licence`);
+    throw new Error(`Cannot read "${path}": it has no version or no licence`);
   }
   return { name: part, version: installed, license: id };
 }

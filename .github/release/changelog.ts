@@ -1,13 +1,13 @@
-/** Reads CHANGELOG.md: `## VERSION (YYYY-MM-DD)`, then what is new in it. */
+/** Reads CHANGELOG.md, which has a heading `## VERSION (YYYY-MM-DD)` for each version. */
 
 export interface ChangelogEntry {
-  /** When the version was released, `YYYY-MM-DD`; undefined while it has not been. */
+  /** The day of the release as `YYYY-MM-DD`; undefined before it. */
   date: string | undefined;
-  /** What is new in it: Markdown. */
+  /** The text under the heading, in Markdown. */
   notes: string;
 }
 
-/** The entry of one version, or undefined where there is none. */
+/** The entry of a version; undefined when the changelog does not have it. */
 export function changelogEntry(changelog: string, version: string): ChangelogEntry | undefined {
   for (const section of changelog.split(/^## /m).slice(1)) {
     const [heading = "", ...lines] = section.split("\n");

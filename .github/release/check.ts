@@ -1,6 +1,6 @@
 /**
- * `bun run release:check`, before a release is tagged: says what of the current folder's repository
- * is not ready and what to do about it, and exits 1 where anything is not.
+ * `bun run release:check`: checks whether the repository in the current folder can be tagged as a
+ * release. Prints each problem with a hint, and exits 1 when there is any.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,16 +13,19 @@ const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"
 const tag = `v${version}`;
 const entry = changelogEntry(await readFile(join(root, "CHANGELOG.md"), "utf8"), version);
 
-/** What must hold, in order: each is a promise of what is wrong, or of undefined. */
+/** The checks in their order. Each resolves to a problem, or to undefined when it passes. */
 const CHECKS: readonly [what: string, problem: () => Promise<Problem | undefined>][] = [
   [
     `CHANGELOG.md has a dated entry for ${version}`,
     async () => {
-      const hint = `begin what is new with the line "## ${version} (YYYY-MM-DD)", today's date`;
+      const hint = `write the heading "## ${version} (YYYY-MM-DD)" with the day of the release`;
       if (!entry) return { problem: `CHANGELOG.md has no entry for ${version}`, hint };
       if (!entry.date) return { problem: `CHANGELOG.md has no date for ${version}`, hint };
       if (entry.notes) return undefined;
-      return { problem: `CHANGELOG.md says nothing of ${version}`, hint: "write what is new" };
+      return {
+        problem: `CHANGELOG.md has no text for ${version}`,
+        hint: "write what is new in this version",
+      };
     },
   ],
   [
@@ -30,26 +33,37 @@ const CHECKS: readonly [what: string, problem: () => Promise<Problem | undefined
     async () => {
       const status = await git(root, "status", "--porcelain");
       if (status === "") return undefined;
-      if (status === undefined) return { problem: "This is no git repository", hint: "clone it" };
+      if (status === undefined) {
+        return {
+          problem: "The current folder is not a git repository",
+          hint: "clone the repository",
+        };
+      }
       return {
         problem: `The working tree differs from its commit:\n${status}`,
-        hint: "commit it, or remove it: what is tagged is what is built",
+        hint: "commit the changes or remove them: the release is built from the tagged commit",
       };
     },
   ],
   [
-    `there is no tag ${tag} yet`,
+    `there is no tag ${tag}`,
     async () =>
       (await git(root, "tag", "--list", tag)) === ""
         ? undefined
-        : { problem: `The tag ${tag} is there already`, hint: "raise version in package.json" },
+        : { problem: `The tag ${tag} already exists`, hint: "raise the version in package.json" },
   ],
   [
-    "bun.lock is what package.json asks for",
-    () => bun(["install", "--frozen-lockfile"], "bun install, and commit bun.lock"),
+    "bun.lock matches package.json",
+    () => bun(["install", "--frozen-lockfile"], 'run "bun install", and commit bun.lock'),
   ],
-  ["the format", () => bun(["fmt", "--check"], "bun fmt, and commit what it changed")],
-  ["the types", () => bun(["check", "--no-script"], "bun check --no-script shows them all")],
+  [
+    "all files are formatted",
+    () => bun(["fmt", "--check"], 'run "bun fmt", and commit the changes'),
+  ],
+  [
+    "the types are right",
+    () => bun(["check", "--no-script"], 'run "bun check --no-script" to see all errors'),
+  ],
 ];
 
 let isReady = true;
@@ -70,7 +84,7 @@ interface Problem {
   hint: string;
 }
 
-/** Runs a command of Bun's own; what it prints is the problem where it fails. */
+/** Runs a command of Bun. When it fails, the problem is its output. */
 async function bun(args: string[], hint: string): Promise<Problem | undefined> {
   const child = Bun.spawn([process.execPath, ...args], {
     cwd: root,

@@ -1,19 +1,20 @@
 /**
- * Whether a macOS executable's code signature covers it, without macOS: the kernel kills a process
- * one of whose pages has not the hash that the signature's CodeDirectory has for it.
+ * Checks the code signature of a macOS executable, on any system. The signature's CodeDirectory has a
+ * hash of each page of the executable; macOS kills a process when a page has another hash.
  *
- * A signature is a SuperBlob with an index of blobs, one of them the CodeDirectory; its numbers are
- * big-endian (`kern/cs_blobs.h`). Who signed is not looked at: an ad-hoc signature is nobody's.
+ * A signature is a SuperBlob with an index of blobs, one of which is the CodeDirectory. Its numbers
+ * are big-endian (Apple's `kern/cs_blobs.h`). The signer is not checked: dynip's executables are
+ * signed ad hoc, without a certificate.
  */
 import { createHash } from "node:crypto";
 
 import { signatureSpan } from "./mach-o.ts";
 
 /**
- * What is wrong with the code signature of a 64-bit Mach-O executable: it does not end where the
- * file ends, does not cover all that is before it, or a page is not what was signed.
- * @returns undefined when nothing is
- * @throws RangeError where the file is cut short
+ * Checks that the code signature of a 64-bit Mach-O executable ends where the file ends, covers all
+ * bytes before it, and has the hash of each page.
+ * @returns the first problem; undefined when the signature is valid
+ * @throws RangeError when the file is truncated
  */
 export function signatureProblem(bytes: Uint8Array): string | undefined {
   const span = signatureSpan(bytes);
@@ -30,7 +31,7 @@ export function signatureProblem(bytes: Uint8Array): string | undefined {
     const hash = createHash("sha256")
       .update(bytes.subarray(page * pageBytes, end))
       .digest();
-    if (!hash.equals(signed)) return `page ${page} of ${pages} is not what was signed`;
+    if (!hash.equals(signed)) return `page ${page} of ${pages} differs from the signed one`;
   }
   return undefined;
 }
@@ -41,10 +42,10 @@ const SHA256 = 2;
 const SHA256_BYTES = 32;
 
 interface CodeDirectory {
-  /** How many bytes of the file are covered. */
+  /** The number of bytes covered, from the start of the file. */
   limit: number;
   pageBytes: number;
-  /** One for each page. */
+  /** The SHA-256 of each page. */
   hashes: Uint8Array[];
 }
 

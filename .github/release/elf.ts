@@ -1,9 +1,9 @@
-/** What an ELF executable says of itself, as elf(5) lays it out. */
+/** Reads the header of an ELF executable, as elf(5) describes it. */
 
 /**
- * The machine and the dynamic loader that a little-endian 64-bit ELF executable is for.
- * @returns such as `ELF x64, /lib64/ld-linux-x86-64.so.2`; undefined for any other file
- * @throws RangeError where it is cut short
+ * The processor and the dynamic loader of a little-endian 64-bit ELF executable.
+ * @returns for example `ELF x64, /lib64/ld-linux-x86-64.so.2`; undefined for any other file
+ * @throws RangeError when the file is truncated
  */
 export function describeElf(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

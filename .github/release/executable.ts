@@ -1,10 +1,10 @@
-/** Whether an executable is for the system that its name says, without starting it. */
+/** Checks by its header which system an executable is for. */
 import { describeElf } from "./elf.ts";
 import { describeMachO } from "./mach-o.ts";
 import { describePe } from "./pe.ts";
 import type { Target } from "./targets.ts";
 
-/** What each target's executable must say of itself. */
+/** The description of each target's executable, as `describeExecutable` gives it. */
 export const EXPECTED: Readonly<Record<Target, string>> = {
   "linux-x64": "ELF x64, /lib64/ld-linux-x86-64.so.2",
   "linux-arm64": "ELF arm64, /lib/ld-linux-aarch64.so.1",
@@ -16,21 +16,21 @@ export const EXPECTED: Readonly<Record<Target, string>> = {
   "windows-arm64": "PE arm64, console",
 };
 
-/** The format, the machine and what else of the system an executable says that it is for. */
+/** An executable's format and processor, and its loader (ELF) or its subsystem (PE). */
 export function describeExecutable(bytes: Uint8Array): string {
   try {
     return (
-      describeElf(bytes) ?? describePe(bytes) ?? describeMachO(bytes) ?? "of no format that we know"
+      describeElf(bytes) ?? describePe(bytes) ?? describeMachO(bytes) ?? "of an unknown format"
     );
   } catch (error) {
-    if (error instanceof RangeError) return "cut short";
+    if (error instanceof RangeError) return "truncated";
     throw error;
   }
 }
 
 /**
- * Demands that an executable is for this target.
- * @throws Error that says what it is instead
+ * Checks that an executable is for a target.
+ * @throws Error with its description when it is for another one
  */
 export function expectTarget(bytes: Uint8Array, target: Target): void {
   const found = describeExecutable(bytes);

@@ -1,9 +1,9 @@
-/** What a macOS executable says of itself, as `mach-o/loader.h` lays it out. */
+/** Reads the header of a macOS executable, as Apple's `mach-o/loader.h` describes it. */
 
 /**
- * The machine that a 64-bit Mach-O executable is for.
- * @returns such as `Mach-O arm64`; undefined for any other file
- * @throws RangeError where it is cut short
+ * The processor of a 64-bit Mach-O executable.
+ * @returns for example `Mach-O arm64`; undefined for any other file
+ * @throws RangeError when the file is truncated
  */
 export function describeMachO(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -14,7 +14,7 @@ export function describeMachO(bytes: Uint8Array): string | undefined {
   return `Mach-O ${MACHINES[machine] ?? machine}`;
 }
 
-/** Where an executable's code signature lies: the span that LC_CODE_SIGNATURE gives. */
+/** The first byte of the code signature and the byte after its last, from LC_CODE_SIGNATURE. */
 export function signatureSpan(bytes: Uint8Array): { start: number; end: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const count = view.getUint32(16, true);

@@ -1,5 +1,5 @@
 /**
- * The manual page dynip(1), in mdoc(7), made of what `--help` is made of: the definitions of the
+ * Makes the manual page dynip(1) in mdoc(7). Like `--help`, it comes from the definitions of the
  * commands and the table of exit codes.
  */
 import { COMMON_ARGS, type Subcommand } from "../../src/commands/run.ts";
@@ -72,40 +72,40 @@ export async function manualPage(time: number): Promise<string> {
   ]);
 }
 
-/** The page is for the systems that have manual pages, wherever it is made. */
+/** The page has Linux's path on every system, so that the same page is made everywhere. */
 const CONFIG = systemConfigPath({ env: {}, platform: "linux" });
 
-const DESCRIPTION = `Each client tells the server its name in a UDP datagram, every five minutes.
-The server keeps a JSON file with the name, the address and the times of every one of them. With a
-secret, which the server and its clients share, pings are signed, and a client knows whether it was
-heard: what the server acknowledges is on its disk. Messages go to the standard error output.`;
+const DESCRIPTION = `Each client sends its name to the server in a UDP datagram, every five minutes.
+The server records the name, the address and the times of each client in a JSON file. When the server
+and its clients share a secret, pings are signed, and the server acknowledges a ping after it has
+written the record to disk. Messages go to the standard error output.`;
 
 const ENVIRONMENT = [
-  ["DYNIP_CONFIG", "The configuration, where no argument names one."],
-  ["DYNIP_SECRET", "The secret, in place of the configuration's."],
-  ["DYNIP_SECRET_FILE", "A file that holds the secret, in place of the configuration's."],
-  ["DYNIP_KEY", "The client's own key, in place of the configuration's."],
-  ["DYNIP_KEY_FILE", "A file that holds the client's own key, in place of the configuration's."],
+  ["DYNIP_CONFIG", "The path of the configuration, if no argument names one."],
+  ["DYNIP_SECRET", "The secret. It replaces that of the configuration."],
+  ["DYNIP_SECRET_FILE", "A file with the secret. It replaces that of the configuration."],
+  ["DYNIP_KEY", "The client's own key. It replaces that of the configuration."],
+  ["DYNIP_KEY_FILE", "A file with the client's own key. It replaces that of the configuration."],
 ] as const;
 
 const LOG = DEFAULTS.server.client_log_path;
 
 const FILES = [
-  ["dynip.toml", "The configuration: TOML, in which every key has its comment."],
-  [CONFIG, "The configuration, where the current folder has none."],
-  [LOG, "The client log: JSON, a line for each host; its folder is the configuration's."],
-  [`${LOG}.journal`, "What is acknowledged and not in the log yet, while a server runs."],
-  [`${LOG}.lock`, "Keeps a second server from the log."],
+  ["dynip.toml", "The configuration in the current folder: TOML, with a comment for each key."],
+  [CONFIG, "The configuration, if the current folder has none."],
+  [LOG, "The client log: JSON, one line for each host. It is in the folder of the configuration."],
+  [`${LOG}.journal`, "Records that are not in the log yet, while the server runs."],
+  [`${LOG}.lock`, "Prevents a second server from using the same log."],
 ] as const;
 
 const EXAMPLES = [
-  ["On the server, write a configuration and record pings:", "dynip init\ndynip serve"],
+  ["Write a configuration and start the server:", "dynip init\ndynip serve"],
   [
-    "Write the file of one client, with a key of its own:",
+    "On the server, write a configuration for one client, with its own key:",
     "dynip init nas.toml --name nas --from dynip.toml --server vps.example.com",
   ],
   [
-    "On that client, in the crontab, ping every five minutes:",
+    "On that client, ping every five minutes, from the crontab:",
     cron.print({ binary: "/usr/local/bin/dynip", config: CONFIG }).trimEnd(),
   ],
 ] as const;
@@ -132,7 +132,7 @@ function options(args: Args): string[] {
   );
 }
 
-/** An option's names, as mdoc's words; its value, where it takes one, stands behind the last. */
+/** The names of an option as mdoc words. The value, if it takes one, follows the last name. */
 function flags(name: string, arg: Args[string]): string[][] {
   const aliases = "alias" in arg && arg.alias !== undefined ? [arg.alias].flat() : [];
   const names = [...aliases, name].map((each) => ["Fl", each.length > 1 ? `-${each}` : each]);
@@ -150,7 +150,7 @@ function oneOf(items: readonly number[]): string {
   return new Intl.ListFormat("en-GB", { type: "disjunction" }).format(items.map(String));
 }
 
-/** A date as mdoc has it: `November 22, 2026`. */
+/** A date in the format of mdoc: `November 22, 2026`. */
 function dateOf(time: number): string {
   return new Date(time * 1000).toLocaleDateString("en-US", {
     dateStyle: "long",

@@ -1,21 +1,21 @@
-/** Writes mdoc(7), the language of manual pages, as mandoc and groff both read it. */
+/** Writes mdoc(7), the language of manual pages. Both mandoc and groff read it. */
 
-/** A page: lines, each of which is a macro or text that is escaped already. */
+/** A page of lines. Each line is a macro or escaped text. */
 export function page(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** A macro's line. */
+/** A line with a macro and its arguments. */
 export function macro(name: string, ...words: string[]): string {
   return [`.${name}`, ...words.map(escaped)].join(" ");
 }
 
-/** Words that stand on the line of another macro. */
+/** A macro with one argument, for the line of another macro. */
 export function inline(name: string, word: string): string {
   return `${name} ${escaped(word)}`;
 }
 
-/** Running text: each sentence begins a line, as typesetters want it, and no line is long. */
+/** Running text. Each sentence begins a line, as mdoc(7) demands, and long lines are wrapped. */
 export function text(words: string): string {
   return words
     .replaceAll("\n", " ")
@@ -25,7 +25,7 @@ export function text(words: string): string {
     .join("\n");
 }
 
-/** A list of terms, each with what it means; a term is words of macros, its meaning is text. */
+/** A list of terms with their meanings. A term consists of macros, a meaning is plain text. */
 export function list(items: readonly (readonly [term: string, meaning: string])[]): string[] {
   return [
     ".Bl -tag -width Ds",
@@ -34,11 +34,11 @@ export function list(items: readonly (readonly [term: string, meaning: string])[
   ];
 }
 
-/** Lines that are shown as they are. */
+/** Lines that are displayed unchanged. */
 export function literal(lines: string): string[] {
   return [
     ".Bd -literal -offset indent",
-    // A hyphen is typeset as a minus, which can be copied to a command line.
+    // `\-` prints the ASCII hyphen, so that a command can be copied from the page.
     ...lines.split("\n").map((line) => escaped(line).replaceAll("-", "\\-")),
     ".Ed",
   ];

@@ -1,9 +1,9 @@
-/** What a Windows executable says of itself, as Microsoft's "PE Format" lays it out. */
+/** Reads the header of a Windows executable, as Microsoft's "PE Format" describes it. */
 
 /**
- * The machine and the subsystem that a PE32+ executable is for.
- * @returns such as `PE x64, console`; undefined for any other file
- * @throws RangeError where it is cut short
+ * The processor and the subsystem of a PE32+ executable.
+ * @returns for example `PE x64, console`; undefined for any other file
+ * @throws RangeError when the file is truncated
  */
 export function describePe(bytes: Uint8Array): string | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

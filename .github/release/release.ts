@@ -1,4 +1,4 @@
-/** Makes of executables what a release publishes. */
+/** Makes the files of a release from the executables. */
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -16,7 +16,7 @@ import { zip } from "./zip.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
 
-/** Removes whatever an earlier build has left in the output folder, but for what git keeps there. */
+/** Removes the files of an earlier build from the output folder. Keeps `.gitignore`. */
 export async function empty(folder: string): Promise<void> {
   const files = await readdir(folder);
   await Promise.all(
@@ -27,9 +27,9 @@ export async function empty(folder: string): Promise<void> {
 }
 
 /**
- * Adds to the targets' executables in a folder an archive of each, the manual page, the bill of
- * materials, and the SHA-256 sums of everything, as `sha256sum -c` reads them.
- * @param progress is called with the name of each archive once it is there
+ * Adds to a folder with executables the archive of each, the manual page, the bill of materials, and
+ * the SHA-256 sums of all files in the format of `sha256sum -c`.
+ * @param progress called with the name of each archive after it is written
  */
 export async function pack(
   folder: string,
@@ -79,8 +79,8 @@ async function writeArchive(
 }
 
 async function gzipped(bytes: Uint8Array): Promise<Uint8Array> {
-  const archive = await promisify(gzip)(bytes); // without a time or a name
-  archive[GZIP_SYSTEM] = 255; // unknown: the archive is the same, whoever makes it
+  const archive = await promisify(gzip)(bytes); // has no time and no name
+  archive[GZIP_SYSTEM] = 255; // "unknown", so that the archive is the same from every system
   return archive;
 }
 

@@ -1,4 +1,4 @@
-/** Which state of the source a build is of. */
+/** Finds out which commit a build is made from, and the commit's time. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -6,21 +6,28 @@ import { version } from "../../package.json";
 import { changelogEntry } from "./changelog.ts";
 
 export interface Source {
-  /** The commit's first seven digits, `-dirty` behind them where tracked files differ from it. */
+  /**
+   * The first seven digits of the commit, with `-dirty` appended when tracked files differ from it.
+   * Undefined outside git.
+   */
   commit: string | undefined;
   /**
-   * Seconds since 1970: `SOURCE_DATE_EPOCH` where it is set, else the commit's time; outside git
-   * the version's date in CHANGELOG.md, and 1980 where it has none.
+   * Seconds since 1970: `SOURCE_DATE_EPOCH` if set, otherwise the commit's time. Outside git it is
+   * the date of the version in CHANGELOG.md, or 1980 before the release.
    */
   time: number;
 }
 
-/** The commit of a repository's top folder, and its time; outside git there is none. */
+/**
+ * The commit and the time of a source.
+ * @param root the top folder of the repository
+ * @throws Error when `SOURCE_DATE_EPOCH` is not a time
+ */
 export async function sourceOf(
   root: string,
   { SOURCE_DATE_EPOCH: given }: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<Source> {
-  // A copy of the source may lie inside some other repository, of which it is no commit.
+  // A copy of the source can lie in another repository, whose commit must not be taken for its own.
   const [prefix, commit] =
     (await git(root, "rev-parse", "--show-prefix", "HEAD"))?.split("\n") ?? [];
   if (prefix !== "" || !commit) {
@@ -28,18 +35,18 @@ export async function sourceOf(
   }
   const isClean = (await git(root, "status", "--porcelain", "--untracked-files=no")) === "";
   return {
-    // Not git's own abbreviation: how long that is depends on what else the clone has.
+    // git's own abbreviation has another length in a clone with more objects.
     commit: commit.slice(0, 7) + (isClean ? "" : "-dirty"),
     time: epoch(given ?? (await git(root, "log", "-1", "--format=%ct")) ?? EARLIEST),
   };
 }
 
-/** What `dynip --version` says of a build beside the version. */
+/** The build in the output of `dynip --version`: commit and target. */
 export function buildName({ commit }: Source, target: string): string {
   return `${commit ?? "unknown commit"}, ${target}`;
 }
 
-/** What git prints of a repository; undefined where it fails, or is not there. */
+/** Runs git in a repository. Resolves to its output; to undefined when it fails or is missing. */
 export async function git(root: string, ...args: string[]): Promise<string | undefined> {
   try {
     const run = Bun.spawn(["git", ...args], { cwd: root, stderr: "ignore", timeout: 10_000 });
@@ -50,7 +57,7 @@ export async function git(root: string, ...args: string[]): Promise<string | und
   }
 }
 
-/** 1980, before which a zip archive knows no time. */
+/** 1980-01-01, the earliest time in a zip archive. */
 const EARLIEST = "315532800";
 
 async function releaseTime(root: string): Promise<string> {

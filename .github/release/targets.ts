@@ -1,4 +1,4 @@
-/** The systems that dynip is released for, by the names that Bun and the release files use. */
+/** The targets that dynip is released for. Bun and the files of a release use the same names. */
 
 export const TARGETS = [
   "linux-x64",
@@ -17,19 +17,19 @@ export function isTarget(text: string): text is Target {
   return (TARGETS as readonly string[]).includes(text);
 }
 
-/** The name of a target's executable. */
+/** The file name of a target's executable. */
 export function executableName(name: string, target: Target): string {
   return target.startsWith("windows-") ? `${name}.exe` : name;
 }
 
 /**
- * The target that is the machine that this runs on.
- * @throws Error when dynip is not released for it
+ * The target of this machine.
+ * @throws Error when dynip is not released for this machine
  */
 export async function thisMachine(): Promise<Target> {
   const system = process.platform === "win32" ? "windows" : process.platform;
   const isMusl = system === "linux" && (await Bun.file("/etc/alpine-release").exists());
   const name = `${system}-${process.arch}${isMusl ? "-musl" : ""}`;
-  if (!isTarget(name)) throw new Error(`There is no dynip for ${name}`);
+  if (!isTarget(name)) throw new Error(`dynip is not released for ${name}`);
   return name;
 }

@@ -1,11 +1,11 @@
-/** Starts an executable, to see that it works: what is compiled wrongly dies at its start. */
+/** Starts an executable to check that it works: a wrongly compiled one fails at start. */
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /**
- * Runs every subcommand, each of which is a chunk of its own, and has one of them do its work.
- * @param version what it must say of itself
- * @throws Error when one of them does not do what it should
+ * Starts every subcommand, since each is compiled as a chunk of its own, and runs `init` to its end.
+ * @param version the output that `--version` must have after the name
+ * @throws Error when a command fails or has another output
  */
 export async function tryOut(executable: string, version: string): Promise<void> {
   const config = join(dirname(executable), "dynip.toml");
@@ -16,8 +16,9 @@ export async function tryOut(executable: string, version: string): Promise<void>
 }
 
 /**
- * Runs a command to its end; resolves to what it printed.
- * @throws Error with all that it said when it fails
+ * Runs a command to its end. Resolves to its standard output.
+ * @param options the current folder, by default that of temporary files, and the environment
+ * @throws Error with the command's output when it fails
  */
 export async function run(
   command: string[],

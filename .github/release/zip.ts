@@ -1,6 +1,6 @@
 /**
- * Writes zip archives that are the same bytes for the same entries (PKWARE's APPNOTE.TXT): deflated,
- * all of one time, no entry of 4 GiB or more. Neither Bun nor Node has a writer.
+ * Writes reproducible zip archives (PKWARE's APPNOTE.TXT). Entries are deflated and have the same time.
+ * An entry must be smaller than 4 GiB. Neither Bun nor Node can write zip archives.
  */
 import { promisify } from "node:util";
 import { crc32, deflateRaw } from "node:zlib";
@@ -9,7 +9,7 @@ import { type Entry, modeOf } from "./archive.ts";
 
 /**
  * A zip archive of files.
- * @param time the modification time of all of them, in seconds since 1970, which it keeps as UTC
+ * @param time the modification time of all entries, in seconds since 1970; written as UTC
  */
 export async function zip(entries: readonly Entry[], time: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
@@ -55,10 +55,10 @@ export async function zip(entries: readonly Entry[], time: number): Promise<Uint
 
 const VERSION = 20; // 2.0: deflate
 const DEFLATED = 8;
-const UNIX = 3; // whose permissions the attributes are
+const UNIX = 3; // the attributes are Unix permissions
 const REGULAR_FILE = 0o100000;
 
-/** Little-endian numbers, each with its size in bytes. */
+/** Writes numbers in little-endian order, each with its size in bytes. */
 function fields(...numbers: readonly (readonly [size: 2 | 4, value: number])[]): Uint8Array {
   const bytes = new Uint8Array(numbers.reduce((sum, [size]) => sum + size, 0));
   const view = new DataView(bytes.buffer);
@@ -75,7 +75,7 @@ function lengthOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** MS-DOS's date and time, the date in the upper half; it counts in steps of two seconds. */
+/** The date (upper 16 bits) and the time of MS-DOS, in steps of two seconds. */
 function dosTime(seconds: number): number {
   const time = new Date(seconds * 1000);
   const date =

@@ -1,4 +1,4 @@
-/** The archives of a release: other programs read them, and they are the same each time. */
+/** The archives of a release are reproducible, and other programs can read them. */
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 
@@ -77,7 +77,7 @@ test("the same entries make the same archive", async () => {
   expect(await zip(ENTRIES, TIME)).toEqual(await zip(ENTRIES, TIME));
 });
 
-test("a name that tar has no room for is an error", () => {
+test("a name that is too long for tar is an error", () => {
   const entry = { name: "x".repeat(101), bytes: Buffer.alloc(0), isExecutable: false };
-  expect(() => tar([entry], TIME)).toThrow("too long for tar");
+  expect(() => tar([entry], TIME)).toThrow("too long a name for tar");
 });

@@ -1,4 +1,4 @@
-/** What a release says is inside: what is installed, and nothing else. */
+/** The bill of materials and the licences of a release name exactly the installed packages. */
 import { expect, test } from "bun:test";
 
 import { billOfMaterials, thirdPartyLicences } from "../../.github/release/bom.ts";
@@ -44,7 +44,7 @@ test("the same source makes the same bill of materials", async () => {
   expect(await billOfMaterials(SOURCE)).toBe(await billOfMaterials(SOURCE));
 });
 
-test("the licence of everything inside goes with it", async () => {
+test("the licence texts of all packages are in a release", async () => {
   const text = await thirdPartyLicences();
   expect(text).toContain(`bun ${Bun.version} (MIT)`);
   expect(text).toContain("JavaScriptCore");

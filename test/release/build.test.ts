@@ -1,4 +1,4 @@
-/** `bun build.ts TARGET` makes what a release publishes, the same in any folder at any time. */
+/** `bun build.ts TARGET` makes the files of a release, and the same bytes in every folder. */
 import { expect, test } from "bun:test";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ async function buildIn(folder: string, target: string): Promise<string> {
 }
 
 test(
-  "two builds of one source, in two folders, have the same sums, and nothing stale or stray",
+  "two builds of one source in two folders have the same sums, and no files of an earlier build",
   async () => {
     const target = await thisMachine();
     await using one = await temporaryFolder();
@@ -42,7 +42,7 @@ test(
       expect(line.slice(0, 66)).toBe(
         `${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}  `,
       );
-      expect(bytes.includes(one.path)).toBe(false); // the builder's folders are nobody's business
+      expect(bytes.includes(one.path)).toBe(false); // no path of the machine that built it
     }
     expect((await readdir(one.file("dist"))).sort()).toEqual(
       [".gitignore", "SHA256SUMS", ...published].sort(),
@@ -54,7 +54,7 @@ test(
 );
 
 test(
-  "what was signed elsewhere is taken as it is, and refused where its signature is not valid",
+  "an executable from the folder of --signed is copied, and refused when its signature is not valid",
   async () => {
     await using folder = await temporaryFolder();
     await using signed = await temporaryFolder();
@@ -73,14 +73,16 @@ test(
     await writeFile(signed.file("dynip-darwin-x64"), executable);
     const refused = await runBuild(folder.file("build.ts"), args);
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain("would not start: page 0 of 2 is not what was signed");
+    expect(refused.stderr).toContain(
+      "cannot start on macOS: page 0 of 2 differs from the signed one",
+    );
     expect(await readdir(folder.file("dist"))).toEqual([".gitignore"]);
   },
   DEADLINE_MS,
 );
 
 test.each([
-  [["linux-x68"], 'There is no target "linux-x68"'],
+  [["linux-x68"], 'Unknown target "linux-x68"'],
   [["--al"], "Unknown option '--al'"],
   [["--all", "--signed"], "argument missing"],
 ])("build.ts %j is refused, and builds nothing", async (args, message) => {

@@ -1,6 +1,6 @@
 /**
- * `bun run release:check` passes what is ready, and says what is wrong with what is not; and the notes
- * of a release are what the changelog has of it.
+ * `bun run release:check` passes a repository that is ready, and names each problem of one that is not.
+ * The notes of a release come from the changelog.
  */
 import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ const DEADLINE_MS = 30_000;
 
 const LOCK = await Bun.file(join(ROOT, "bun.lock")).text();
 
-/** A project that is ready to be released, with one of our packages. */
+/** A project that is ready to be released. It has one dependency, which is in our own bun.lock. */
 const READY = {
   ".gitignore": "node_modules/\n",
   "package.json": manifest({ citty: dependencies.citty }),
@@ -64,7 +64,7 @@ async function run(path: string, script: string, ...args: string[]) {
 }
 
 test(
-  "a repository that is ready passes, and is told how to tag",
+  "a repository that is ready passes, and the command to tag it is printed",
   async () => {
     await using folder = await repository(READY);
     const { stdout, stderr, exitCode } = await check(folder.path);
@@ -72,49 +72,49 @@ test(
     expect(stdout).toEndWith(
       'Ready: git tag -a v1.2.3 -m "dynip 1.2.3" && git push origin v1.2.3\n',
     );
-    expect(await folder.git("status", "--porcelain")).toBe(""); // it has changed nothing
+    expect(await folder.git("status", "--porcelain")).toBe(""); // the check changed nothing
     expect(await folder.git("tag")).toBe("");
   },
   DEADLINE_MS,
 );
 
-describe("what is not ready is named, with what to do, and the exit code is 1", () => {
+describe("a problem is printed with a hint, and the exit code is 1", () => {
   const cases: [what: string, files: Record<string, string>, problem: string, hint: string][] = [
     [
       "a version that is not in the changelog",
       { "CHANGELOG.md": "# Changelog\n\n## 1.2.2 (2026-11-22)\n\n- Some of it.\n" },
       "CHANGELOG.md has no entry for 1.2.3",
-      'begin what is new with the line "## 1.2.3 (YYYY-MM-DD)", today\'s date',
+      'write the heading "## 1.2.3 (YYYY-MM-DD)" with the day of the release',
     ],
     [
-      "a version that is not yet released",
+      "a version without a date",
       { "CHANGELOG.md": "# Changelog\n\n## 1.2.3 (not yet released)\n\n- All of it.\n" },
       "CHANGELOG.md has no date for 1.2.3",
-      'begin what is new with the line "## 1.2.3 (YYYY-MM-DD)", today\'s date',
+      'write the heading "## 1.2.3 (YYYY-MM-DD)" with the day of the release',
     ],
     [
-      "a version with nothing new",
+      "a version without text",
       { "CHANGELOG.md": "# Changelog\n\n## 1.2.3 (2026-11-22)\n\n## 1.2.2 (2026-11-21)\n\nx\n" },
-      "CHANGELOG.md says nothing of 1.2.3",
-      "write what is new",
+      "CHANGELOG.md has no text for 1.2.3",
+      "write what is new in this version",
     ],
     [
-      "a lock file of other packages",
+      "a lock file with other packages",
       { "package.json": manifest(dependencies) },
       '"bun install --frozen-lockfile" fails:',
-      "bun install, and commit bun.lock",
+      'run "bun install", and commit bun.lock',
     ],
     [
       "a file that is not formatted",
       { "src/x.ts": "export   const x = 1;\n" },
       '"bun fmt --check" fails:',
-      "bun fmt, and commit what it changed",
+      'run "bun fmt", and commit the changes',
     ],
     [
-      "a type that is wrong",
+      "a wrong type",
       { "src/x.ts": 'export const x: number = "1";\n' },
       '"bun check --no-script" fails:',
-      "bun check --no-script shows them all",
+      'run "bun check --no-script" to see all errors',
     ],
   ];
   test.each(cases)(
@@ -132,7 +132,7 @@ describe("what is not ready is named, with what to do, and the exit code is 1", 
   );
 
   test(
-    "a tree that is not its commit, and a tag that is there, both at once",
+    "a working tree that differs from its commit together with a tag that exists",
     async () => {
       await using folder = await repository(READY);
       await folder.git("tag", "v1.2.3");
@@ -140,7 +140,7 @@ describe("what is not ready is named, with what to do, and the exit code is 1", 
       const { stderr, exitCode } = await check(folder.path);
       expect(exitCode).toBe(1);
       expect(stderr).toContain("error: The working tree differs from its commit:\n?? src/new.ts\n");
-      expect(stderr).toContain("error: The tag v1.2.3 is there already\nhint: raise version in");
+      expect(stderr).toContain("error: The tag v1.2.3 already exists\nhint: raise the version in");
       await commitAll(folder.path);
       expect((await check(folder.path)).stderr).not.toContain("working tree");
     },
@@ -149,7 +149,7 @@ describe("what is not ready is named, with what to do, and the exit code is 1", 
 });
 
 describe("the notes of a release", () => {
-  test("are the changelog's entry, for the tag of that version", async () => {
+  test("are the changelog's entry for the version of the tag", async () => {
     await using folder = await repository(READY);
     expect(await run(folder.path, "notes.ts", "v1.2.3")).toEqual({
       stdout: "- All of it.\n",
@@ -160,12 +160,12 @@ describe("the notes of a release", () => {
 
   const undated = "## 1.2.3 (not yet released)\n\n- All of it.\n";
   test.each([
-    [["v1.2.4"], {}, 'The tag is "v1.2.4", must be "v1.2.3": the version of package.json'],
-    [["1.2.3"], {}, 'The tag is "1.2.3", must be "v1.2.3": the version of package.json'],
-    [[], {}, 'The tag is "", must be "v1.2.3": the version of package.json'],
+    [["v1.2.4"], {}, 'The tag is "v1.2.4", must be "v1.2.3", from the version in package.json'],
+    [["1.2.3"], {}, 'The tag is "1.2.3", must be "v1.2.3", from the version in package.json'],
+    [[], {}, 'The tag is "", must be "v1.2.3", from the version in package.json'],
     [["v1.2.3"], { "CHANGELOG.md": undated }, "CHANGELOG.md has no notes under"],
     [["v1.2.3"], { "CHANGELOG.md": "## 1.2.3 (2026-11-22)\n" }, "CHANGELOG.md has no notes under"],
-  ])("there are none for %j with %j", async (args, files, problem) => {
+  ])("are refused for the tag %j with the files %j", async (args, files, problem) => {
     await using folder = await repository({ ...READY, ...files });
     const { stdout, stderr, exitCode } = await run(folder.path, "notes.ts", ...args);
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
@@ -173,7 +173,7 @@ describe("the notes of a release", () => {
   });
 });
 
-describe("the changelog's entry of a version", () => {
+describe("the changelog's entry for a version", () => {
   const changelog = `# Changelog
 
 What is new.
@@ -199,7 +199,7 @@ Notes of 1.2.3.
 - No date.
 `;
 
-  test("is what stands under its heading, up to the next version's", () => {
+  test("is the text from its heading to that of the next version", () => {
     expect(changelogEntry(changelog, "1.2.3")).toEqual({
       date: "2026-11-22",
       notes: "Notes of 1.2.3.\n\n### A heading of it\n\n- More.",
@@ -214,7 +214,7 @@ Notes of 1.2.3.
     expect(changelogEntry(changelog, version)).toEqual({ date: undefined, notes });
   });
 
-  test.each(["1.2", "1.2.33", "2.0", ""])("%p has none", (version) => {
+  test.each(["1.2", "1.2.33", "2.0", ""])("%p has no entry", (version) => {
     expect(changelogEntry(changelog, version)).toBeUndefined();
   });
 });

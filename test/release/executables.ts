@@ -1,4 +1,4 @@
-/** The smallest executables there are for every target, made by another program than ours. */
+/** A minimal executable for each target, made by clang and lld (`executables.json`). */
 import { gunzipSync } from "node:zlib";
 
 import type { Target } from "../../.github/release/targets.ts";

@@ -1,4 +1,4 @@
-/** The manual page says what `--help` says, and typesetters read it. */
+/** The manual page has the same content as `--help`, and mandoc accepts it. */
 import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,16 +13,16 @@ const SRC = join(import.meta.dir, "..", "..", "src");
 const page = await manualPage(Date.UTC(2026, 10, 22, 17, 20, 34) / 1000);
 const commands = await Promise.all(Object.values(dynip.subCommands).map((load) => load()));
 
-/** Text as the page has it: in lines. */
+/** The page with its text on one line, so that wrapped sentences can be found. */
 const flat = page.replaceAll("\n", " ");
 
-test("the same time makes the same page, and another time another date", async () => {
+test("the page depends on nothing but the date", async () => {
   expect(page).toStartWith(".Dd November 22, 2026\n.Dt DYNIP 1\n");
   expect(await manualPage(Date.UTC(2026, 10, 22) / 1000)).toBe(page);
   expect(await manualPage(0)).toBe(page.replace("November 22, 2026", "January 1, 1970"));
 });
 
-test("every command has its section, with every option's description word for word", () => {
+test("every command has a section with the description of every option", () => {
   for (const { meta, args } of [...commands, { meta: undefined, args: COMMON_ARGS }]) {
     const from = meta ? `.Ss dynip ${meta.name} ${meta.description}.` : ".Ss Every command";
     expect(flat).toContain(from);
@@ -40,7 +40,7 @@ test("every exit code is there with its meaning", () => {
   }
 });
 
-test("every environment variable that the source names is there, and no other", async () => {
+test("the page has every environment variable of the source, and no other", async () => {
   const named = new Set(page.match(/\bDYNIP_[A-Z_]+/g));
   for (const file of new Bun.Glob("**/*.ts").scanSync(SRC)) {
     const text = await readFile(join(SRC, file), "utf8");
@@ -55,14 +55,14 @@ test("every environment variable that the source names is there, and no other", 
   ]);
 });
 
-test("the page is the same wherever it is made: it names Linux's paths alone", () => {
+test("the page has Linux's paths on every system", () => {
   expect(page).toContain("/etc/dynip/dynip.toml");
   expect(page).not.toContain("ProgramData");
 });
 
 const MANDOC = Bun.which("mandoc");
 
-test.skipIf(!MANDOC)("mandoc has nothing to say about it (skipped without mandoc)", async () => {
+test.skipIf(!MANDOC)("mandoc finds no fault with the page (skipped without mandoc)", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("dynip.1");
   await Bun.write(path, page);

@@ -1,4 +1,4 @@
-/** Repositories of a test's own, which know nothing of the user's git configuration. */
+/** Temporary git repositories, independent of the user's git configuration. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -19,13 +19,13 @@ export async function repository(files: Readonly<Record<string, string>>) {
   return { ...folder, git: (...args: string[]) => git(folder.path, ...args) };
 }
 
-/** Commits whatever has changed. */
+/** Commits all changes. */
 export async function commitAll(path: string): Promise<void> {
   await git(path, "add", "--all");
   await git(path, "commit", "--quiet", "--message", "x");
 }
 
-/** Runs git; resolves to what it printed. */
+/** Runs git. Resolves to its output. */
 async function git(path: string, ...args: string[]): Promise<string> {
   const date = `${TIME} +0000`;
   const run = Bun.spawn(["git", "-c", "core.autocrlf=false", ...args], {

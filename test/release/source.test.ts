@@ -1,4 +1,4 @@
-/** A build says which commit it is of, and does not say so of what is no commit. */
+/** A build names the commit that it was made from, and only when it was made from one. */
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 
@@ -7,8 +7,9 @@ import { version } from "../../package.json";
 import { temporaryFolder } from "../temporary.ts";
 import { commitAll, repository, TIME } from "./repository.ts";
 
-const EARLIEST = 315_532_800; // 1980, a zip archive's first year
-test("a clean tree is its commit, at the commit's time", async () => {
+const EARLIEST = 315_532_800; // 1980-01-01, the earliest time in a zip archive
+
+test("the source of a clean tree is its commit, with the commit's time", async () => {
   await using folder = await repository({ "a.txt": "a" });
   const { commit, time } = await sourceOf(folder.path, {});
   expect(commit).toBe((await folder.git("rev-parse", "HEAD")).slice(0, 7));
@@ -16,7 +17,7 @@ test("a clean tree is its commit, at the commit's time", async () => {
   expect(buildName({ commit, time }, "linux-x64")).toBe(`${commit}, linux-x64`);
 });
 
-test("a file that differs makes it dirty, a file of no commit does not", async () => {
+test("a changed file makes the source dirty, an untracked file does not", async () => {
   await using folder = await repository({ "a.txt": "a" });
   await writeFile(folder.file("b.txt"), "b");
   expect((await sourceOf(folder.path, {})).commit).toMatch(/^[0-9a-f]{7}$/);
@@ -26,7 +27,7 @@ test("a file that differs makes it dirty, a file of no commit does not", async (
   expect((await sourceOf(folder.path, {})).commit).toMatch(/^[0-9a-f]{7}$/);
 });
 
-test("outside git the commit is unknown, and the time that of the release", async () => {
+test("outside git the commit is unknown, and the time is that of the release", async () => {
   await using folder = await temporaryFolder();
   await writeFile(folder.file("CHANGELOG.md"), `## ${version} (not yet released)\n`);
   const source = await sourceOf(folder.path, {});
@@ -39,12 +40,12 @@ test("outside git the commit is unknown, and the time that of the release", asyn
   });
 });
 
-test("a copy inside some other repository is no commit of it", async () => {
+test("a copy inside another repository does not have that repository's commit", async () => {
   await using folder = await repository({ "copy/CHANGELOG.md": "" });
   expect(await sourceOf(folder.file("copy"), {})).toEqual({ commit: undefined, time: EARLIEST });
 });
 
-test("SOURCE_DATE_EPOCH overrules the commit's time, and must be a time", async () => {
+test("SOURCE_DATE_EPOCH replaces the commit's time, and must be a time", async () => {
   await using folder = await repository({ "a.txt": "a" });
   const timeWith = async (SOURCE_DATE_EPOCH: string): Promise<number> =>
     (await sourceOf(folder.path, { SOURCE_DATE_EPOCH })).time;

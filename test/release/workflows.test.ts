@@ -1,4 +1,4 @@
-/** The workflows trust nobody more than they must: actions by commit, permissions by need. */
+/** The workflows pin everything that they use, and each job has only the permissions it needs. */
 import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { devDependencies } from "../../package.json";
 
 const FOLDER = join(import.meta.dir, "..", "..", ".github", "workflows");
 
-/** What a job may do beyond reading the source; any other job may do no more than that. */
+/** The permissions of jobs that need more than reading the source. */
 const MAY_WRITE: Record<string, Record<string, string>> = {
   "release.yml attest": { "id-token": "write", attestations: "write" },
   "release.yml publish": { contents: "write" },
@@ -55,11 +55,11 @@ const jobs = workflows.flatMap((workflow) =>
 );
 const release = workflows.find(({ file }) => file === "release.yml")!;
 
-test("there are two: the gate and the release", () => {
+test("there are two workflows: the gate and the release", () => {
   expect(workflows.map(({ file }) => file)).toEqual(["ci.yml", "release.yml"]);
 });
 
-test("every action is pinned to a commit, with its version beside it; the same one everywhere", () => {
+test("every action is pinned to one commit, with its version in a comment", () => {
   const pins = new Map<string, string>();
   for (const { text } of workflows) {
     for (const [, used] of text.matchAll(/\buses: (.*)$/gm)) {
@@ -78,7 +78,7 @@ test("every action is pinned to a commit, with its version beside it; the same o
   ]);
 });
 
-test("the text has every action that the steps use", () => {
+test("the pins above are those of all actions in the steps", () => {
   const used = jobs.flatMap(({ job }) => [job.uses, ...(job.steps ?? []).map(({ uses }) => uses)]);
   const written = workflows.flatMap(({ text }) => text.match(/\buses: /g) ?? []);
   expect(used.filter(Boolean)).toHaveLength(written.length);
@@ -90,22 +90,22 @@ describe.each(jobs)("the job $name", ({ name, job, workflow }) => {
     expect(granted).toEqual(MAY_WRITE[name] ?? { contents: "read" });
   });
 
-  test("comes to an end", () => {
+  test("has a time limit", () => {
     if (job.uses === undefined) expect(job["timeout-minutes"]).toBeLessThanOrEqual(20);
   });
 
-  test("leaves no token behind for what it runs", () => {
+  test("does not leave its token in the checkout", () => {
     for (const { uses, with: inputs } of job.steps ?? []) {
       if (!uses?.startsWith("actions/checkout@")) continue;
       expect(inputs).toEqual({ "persist-credentials": false });
     }
   });
 
-  test("puts nothing that others have written into a shell's script", () => {
+  test("puts no expression into a shell script, where a tag's name could run commands", () => {
     for (const { run } of job.steps ?? []) expect(run ?? "").not.toContain("${{");
   });
 
-  test("runs no container but of images pinned by digest", () => {
+  test("runs only images that are pinned by digest", () => {
     expect([job.container, job.services]).toEqual([undefined, undefined]);
     for (const { uses, run } of job.steps ?? []) {
       expect(uses ?? "").not.toStartWith("docker://");
@@ -114,7 +114,7 @@ describe.each(jobs)("the job $name", ({ name, job, workflow }) => {
     }
   });
 
-  test("runs the Bun that the project is pinned to", () => {
+  test("runs the version of Bun in package.json", () => {
     for (const { run } of job.steps ?? []) {
       for (const [, version] of (run ?? "").matchAll(/\bbun@(\S+)/g)) {
         expect(version).toBe(devDependencies.bun);
@@ -123,15 +123,15 @@ describe.each(jobs)("the job $name", ({ name, job, workflow }) => {
   });
 });
 
-test("a workflow grants nothing by itself but reading", () => {
+test("a workflow as a whole may only read", () => {
   expect(workflows.map(({ permissions }) => permissions)).toEqual([{ contents: "read" }, {}]);
 });
 
-test("a release is of a version's tag, and of nothing else", () => {
+test("only the tag of a version starts a release", () => {
   expect(release.on).toEqual({ push: { tags: ["v*"] } });
 });
 
-test("nothing is attested or published before the gate and every executable's tests", () => {
+test("a release is attested and published after the gate and the tests of every executable", () => {
   const before = (name: string): string[] => {
     const direct = [release.jobs[name]!.needs ?? []].flat();
     return [...direct, ...direct.flatMap(before)];
