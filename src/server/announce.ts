@@ -7,7 +7,7 @@
  * it, since 24 hours may have the end of one day and the beginning of the next.
  */
 import type { Change } from "../host.ts";
-import { isPrivate } from "../protocol/address.ts";
+import { familyOf, isPrivate } from "../protocol/address.ts";
 import { cutUtf8 } from "../protocol/message.ts";
 import type { Log } from "../system/log.ts";
 import type { Reason } from "./counters.ts";
@@ -15,7 +15,7 @@ import { DailyLimit } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
 
 /** What is limited by itself, so that one kind of message leaves the others their share. */
-type LimitedKind = Change["how"] | "wrong MAC";
+type LimitedKind = Change["how"] | "wrong MAC" | "return";
 
 export interface AnnouncerParts {
   log: Log;
@@ -37,18 +37,23 @@ export class Announcer {
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
   readonly #behindNat = new Set<string>();
+  /** By name and family, the address that it left last, and when, by the monotonic clock. */
+  readonly #left = new Map<string, { address: string; at: number }>();
+  readonly #monotonic: () => number;
 
   constructor({ log, isPublic, monotonic }: AnnouncerParts) {
     this.#log = log;
     this.#isPublic = isPublic;
     this.#info = isShown("info", log) ? log.info : undefined;
     this.#debug = isShown("debug", log) ? log.debug : undefined;
+    this.#monotonic = monotonic;
     this.#mayShowPlain = limitPerSecond(PLAIN_CHANGES_PER_SECOND, monotonic);
     this.#mayWarnOfMac = limitPerSecond(1, monotonic);
     this.#limits = {
       proven: new DailyLimit({ bytes: 300_000, perKey: 50 }, monotonic),
       plain: new DailyLimit({ bytes: 100_000, perKey: 50 }, monotonic),
       "wrong MAC": new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
+      return: new DailyLimit({ bytes: 50_000, perKey: 1 }, monotonic),
     };
   }
 
@@ -65,6 +70,8 @@ export class Announcer {
     const isAllowed = how === "proven" || this.#mayShowPlain("");
     if (!isAllowed || !this.#write(how, name, "log", news)) return this.#info?.(news);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
+    const previous = before?.[family]?.address;
+    if (previous !== undefined) this.#warnOfReturn(name, previous, address);
   }
 
   /** Says that a signed ping was challenged. */
@@ -102,7 +109,7 @@ export class Announcer {
    * @param key the name or the address that the message is about
    * @returns whether it is written
    */
-  #write(kind: LimitedKind, key: string, level: "log" | "warn", message: string): boolean {
+  #write(kind: keyof typeof SEE, key: string, level: "log" | "warn", message: string): boolean {
     const verdict = this.#limits[kind].take(key, Buffer.byteLength(message) + LINE_OVERHEAD);
     if (verdict === "left out") return false;
     this.#log[level](message);
@@ -112,6 +119,23 @@ export class Announcer {
       this.#log.warn("no more messages like this one today: too many", SEE[kind]);
     }
     return true;
+  }
+
+  /** Warns once a day of a name that goes to and fro, as it does when two machines ping as it. */
+  #warnOfReturn(name: string, previous: string, address: string): void {
+    const now = this.#monotonic();
+    const key = `${familyOf(address)} ${name}`;
+    const left = this.#left.get(key);
+    if (this.#left.size >= MAX_LEFT) this.#left.clear();
+    this.#left.set(key, { address: previous, at: now });
+    if (left?.address !== address || now - left.at > HOUR_MS) return;
+    const shown = shortName(name);
+    const minutes = Math.max(1, Math.round((now - left.at) / 60_000));
+    const when = minutes === 1 ? "a minute" : `${minutes} minutes`;
+    const message = `${shown} is back at ${address}, which it left ${when} ago`;
+    const hint = `do two machines ping as ${shown}? Then give each its own client_name`;
+    const bytes = Buffer.byteLength(message + hint) + 2 * LINE_OVERHEAD;
+    if (this.#limits.return.take(name, bytes) !== "left out") this.#log.warn(message, hint);
   }
 
   #warnOfNat(name: string, address: string): void {
@@ -129,6 +153,11 @@ export class Announcer {
 /** Changes by plain pings that are shown without -v. */
 const PLAIN_CHANGES_PER_SECOND = 10;
 
+const HOUR_MS = 3_600_000;
+
+/** The names whose last address is kept; more that move at once are not two machines of one name. */
+const MAX_LEFT = 10_000;
+
 /** The length of a name in a message: the line stays under 300 bytes. */
 const SHOWN_NAME_BYTES = 100;
 
@@ -136,9 +165,9 @@ const SHOWN_NAME_BYTES = 100;
 const LINE_OVERHEAD = 40;
 
 /** Where to see what is left out. */
-const SEE: Readonly<Record<LimitedKind, string>> = {
-  proven: "the client log has every change, and -v shows them",
-  plain: "the client log has every change, and -v shows them",
+const SEE: Readonly<Record<Exclude<LimitedKind, "return">, string>> = {
+  proven: "the client log has the newest address, and -v shows every change",
+  plain: "the client log has the newest address, and -v shows every change",
   "wrong MAC": "--debug shows them",
 };
 

@@ -81,12 +81,55 @@ describe("less than a megabyte is written in any 24 hours, whatever clients do:"
   test("all of it at once", () => {
     const { announcer, state, takeBytes } = newAnnouncer();
     let bytes = 0;
-    for (let n = 0; n < 24 * 900; n++) {
-      state.monotonic = n * 4000;
+    for (let n = 0; n < 24 * 300; n++) {
+      state.monotonic = n * 12_000;
       for (const [, flood] of FLOODS) for (let i = 0; i < 3; i++) flood(announcer, 3 * n + i);
-      if (n % 900 === 899) bytes += takeBytes();
+      if (n % 300 === 299) bytes += takeBytes();
     }
     expect(bytes).toBeLessThan(1_000_000);
+  });
+});
+
+describe("a name that comes back within the hour to an address that it left", () => {
+  const WARNING = [
+    "warn: nas is back at 192.0.2.1, which it left 5 minutes ago",
+    "hint: do two machines ping as nas? Then give each its own client_name",
+  ];
+
+  test("is warned of once a day", () => {
+    const { announcer, shown, state } = newAnnouncer();
+    const warnings = () => shown().filter((line) => /^(warn|hint)/.test(line));
+    announcer.changed(move("nas", false));
+    for (let n = 1; n <= 12; n++) {
+      state.monotonic += 300_000;
+      announcer.changed(move("nas", n % 2 === 1));
+      expect(warnings()).toEqual(WARNING);
+    }
+    state.monotonic += DAY_MS;
+    announcer.changed(move("nas", true));
+    announcer.changed(move("nas", false));
+    expect(warnings()).toHaveLength(4);
+  });
+
+  test("and not of one that comes back later, that goes on, or that is in two families", () => {
+    const { announcer, shown, state } = newAnnouncer();
+    announcer.changed(move("nas", false));
+    state.monotonic += 3_600_001;
+    announcer.changed(move("nas", true));
+    const six: Host = {
+      ...host("192.0.2.1", true),
+      ipv6: { address: "2001:db8::1", since: 0, lastSeen: 0 },
+    };
+    announcer.changed({
+      ...move("pi", false),
+      family: "ipv6",
+      before: host("192.0.2.1", true),
+      now: six,
+    });
+    announcer.changed(move("pi", false));
+    const on = host("192.0.2.3", true);
+    announcer.changed({ ...move("pi", false), before: host("192.0.2.2", true), now: on });
+    expect(shown().filter((line) => line.startsWith("warn"))).toEqual([]);
   });
 });
 
@@ -94,10 +137,10 @@ test("a name that moves all the time is said so, and leaves the others their mes
   const { announcer, shown, state } = newAnnouncer();
   for (let n = 0; n < 1000; n++) announcer.changed(move("nas", n % 2 === 1));
   const lines = shown();
-  expect(lines).toHaveLength(52);
+  expect(lines).toHaveLength(54); // of them two warn of the return
   expect(lines.slice(-2)).toEqual([
     "warn: no more messages about nas today: too many",
-    "hint: the client log has every change, and -v shows them",
+    "hint: the client log has the newest address, and -v shows every change",
   ]);
   announcer.changed(move("pi", false));
   expect(shown().at(-1)).toBe("log: pi moved from 192.0.2.1 to 192.0.2.2");
