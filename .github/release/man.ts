@@ -2,7 +2,15 @@
  * Makes the manual page dynip(1) in mdoc(7). Like `--help`, it comes from the definitions of the
  * commands and the table of exit codes.
  */
-import { COMMON_ARGS, type Subcommand } from "../../src/commands/run.ts";
+import type { ArgDef, ArgsDef } from "citty";
+
+import {
+  COMMON_ARGS,
+  describe,
+  type Description,
+  resolve,
+  subcommandsOf,
+} from "../../src/commands/definition.ts";
 import { dynip } from "../../src/commands/root.ts";
 import { systemConfigPath } from "../../src/config/find.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
@@ -15,10 +23,8 @@ import * as mdoc from "./mdoc.ts";
  * @param time the page's date, in seconds since 1970
  */
 export async function manualPage(time: number): Promise<string> {
-  const { name, version, description } = dynip.meta;
-  const commands = await Promise.all(
-    Object.entries(dynip.subCommands).map(async ([word, load]) => ({ word, ...(await load()) })),
-  );
+  const { name, version, description } = await describe(dynip);
+  const commands = await describedCommands();
   return mdoc.page([
     mdoc.macro("Dd", dateOf(time)),
     mdoc.macro("Dt", name.toUpperCase(), "1"),
@@ -29,7 +35,7 @@ export async function manualPage(time: number): Promise<string> {
     mdoc.macro("Nd", description),
 
     mdoc.macro("Sh", "SYNOPSIS"),
-    ...commands.flatMap(({ word, args }) => [
+    ...commands.flatMap(({ name: word, args }) => [
       mdoc.macro("Nm", name),
       mdoc.macro("Cm", word),
       ...synopsis(args),
@@ -40,9 +46,9 @@ export async function manualPage(time: number): Promise<string> {
     mdoc.text(`This is the page of version ${version}.`),
 
     mdoc.macro("Sh", "COMMANDS"),
-    ...commands.flatMap(({ word, meta, args, exits }) => [
+    ...commands.flatMap(({ name: word, description, args, exits }) => [
       mdoc.macro("Ss", `${name} ${word}`),
-      mdoc.text(sentence(meta.description)),
+      mdoc.text(sentence(description)),
       mdoc.text(`Exits with ${oneOf(exits.map((exit) => EXIT[exit]))}.`),
       ...options(args),
     ]),
@@ -110,16 +116,19 @@ const EXAMPLES = [
   ],
 ] as const;
 
-type Args = Subcommand["args"];
+async function describedCommands(): Promise<Description[]> {
+  const loads = Object.values(await subcommandsOf(dynip));
+  return await Promise.all(loads.map(async (load) => describe((await resolve(load)) ?? {})));
+}
 
-function synopsis(args: Args): string[] {
+function synopsis(args: ArgsDef): string[] {
   return Object.entries(args).map(([name, arg]) => {
     if (arg.type === "positional") return mdoc.macro("Op", "Ar", name.toUpperCase());
     return mdoc.macro("Op", ...flags(name, arg).at(-1)!);
   });
 }
 
-function options(args: Args): string[] {
+function options(args: ArgsDef): string[] {
   return mdoc.list(
     Object.entries(args).map(([name, arg]) => {
       const heads = arg.type === "positional" ? [["Ar", name.toUpperCase()]] : flags(name, arg);
@@ -133,7 +142,7 @@ function options(args: Args): string[] {
 }
 
 /** The names of an option as mdoc words. The value, if it takes one, follows the last name. */
-function flags(name: string, arg: Args[string]): string[][] {
+function flags(name: string, arg: ArgDef): string[][] {
   const aliases = "alias" in arg && arg.alias !== undefined ? [arg.alias].flat() : [];
   const names = [...aliases, name].map((each) => ["Fl", each.length > 1 ? `-${each}` : each]);
   if (arg.type === "boolean") return names;

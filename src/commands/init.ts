@@ -2,6 +2,8 @@
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
+import { defineCommand } from "citty";
+
 import { findFile, replaceFile } from "../system/atomic-file.ts";
 import { loadConfig } from "../config/find.ts";
 import { isOldConf, parseConfig } from "../config/config.ts";
@@ -13,13 +15,15 @@ import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol/messa
 import { findSecret } from "../config/secrets.ts";
 import { clientNextSteps, nextSteps } from "../schedule/next-steps.ts";
 import { clientConfigText, configText } from "../config/template.ts";
-import { defineSubcommand, LOG_ARGS, writeOut } from "./run.ts";
+import { LOG_ARGS } from "./definition.ts";
+import { writeOut } from "./run.ts";
 import { KIND_LIST, print, thisMachine } from "./print.ts";
 
-export default defineSubcommand({
+export default defineCommand({
   meta: {
     name: "init",
     description: "Write a commented configuration, and say what to do next",
+    exits: ["ok", "usage", "config"],
   },
   args: {
     path: {
@@ -51,8 +55,7 @@ export default defineSubcommand({
     force: { type: "boolean", description: "Write over an existing file" },
     debug: LOG_ARGS.debug,
   },
-  exits: ["ok", "usage", "config"],
-  async run({ path: given, print: kind, from, name, server, force = false }) {
+  async run({ args: { path: given, print: kind, from, name, server, force = false } }) {
     if (kind !== undefined) {
       const isAlone = !force && [from, name, server].every((option) => option === undefined);
       if (!isAlone) throw usage("--print goes with no other option");

@@ -1,6 +1,8 @@
 /** `dynip ping`: tells the server this machine's name, and so its address. */
 import { setTimeout } from "node:timers/promises";
 
+import { defineCommand } from "citty";
+
 import { isAddress } from "../protocol/address.ts";
 import {
   type Identity,
@@ -19,12 +21,13 @@ import { deriveKey, isPlainName, isSignedName } from "../protocol/message.ts";
 import { COUNTER_WINDOW } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
 import { connect } from "../system/udp.ts";
-import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./run.ts";
+import { CONFIG_ARG, LOG_ARGS, logLevel } from "./definition.ts";
 
-export default defineSubcommand({
+export default defineCommand({
   meta: {
     name: "ping",
     description: "Tell the server this machine's name and address, once",
+    exits: ["ok", "usage", "config", "serverHostname", "notSent", "noAcknowledgement"],
   },
   args: {
     ...CONFIG_ARG,
@@ -40,8 +43,7 @@ export default defineSubcommand({
     },
     ...LOG_ARGS,
   },
-  exits: ["ok", "usage", "config", "serverHostname", "notSent", "noAcknowledgement"],
-  async run(args) {
+  async run({ args }) {
     const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
     const jitter = duration("jitter", args.jitter) ?? 0;
     const [loaded, isPerson] = await Promise.all([loadConfig(args.config), isTerminal()]);

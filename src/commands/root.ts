@@ -1,21 +1,22 @@
-/** The whole of the command line, of which the manual page is made, too. */
+/** The root of the command line. The help and the manual page are made from it, too. */
+import { defineCommand } from "citty";
+
 import { version } from "../../package.json";
 
-import type { Root } from "./run.ts";
-
-/** Which build this is: its commit and target, as build.ts defines it. */
+/** The commit and the target of this executable; build.ts defines it. */
 declare const BUILD: string;
 
-export const dynip: Root = {
+export const dynip = defineCommand({
   meta: {
     name: "dynip",
     version,
     build: typeof BUILD === "undefined" ? "not compiled" : BUILD,
     description: "Know where your machines are: clients ping, the server records their addresses",
   },
+  // Loaded when used: a ping does not load the server.
   subCommands: {
     init: () => import("./init.ts").then((module) => module.default),
     serve: () => import("./serve.ts").then((module) => module.default),
     ping: () => import("./ping.ts").then((module) => module.default),
   },
-};
+});

@@ -1,4 +1,6 @@
 /** `dynip serve`: the composition root of the server; owns its signals and its shutdown. */
+import { defineCommand } from "citty";
+
 import { isPrivate } from "../protocol/address.ts";
 import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
 import { clientLogPath, loadConfig } from "../config/find.ts";
@@ -16,16 +18,16 @@ import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
 import { bind, type BindOptions, type BoundSocket } from "../system/udp.ts";
-import { CONFIG_ARG, defineSubcommand, LOG_ARGS, logLevel } from "./run.ts";
+import { CONFIG_ARG, LOG_ARGS, logLevel } from "./definition.ts";
 
-export default defineSubcommand({
+export default defineCommand({
   meta: {
     name: "serve",
     description: "Record the name, address and time of every ping, until stopped",
+    exits: ["ok", "usage", "clientLog", "config", "bind"],
   },
   args: { ...CONFIG_ARG, ...LOG_ARGS },
-  exits: ["ok", "usage", "clientLog", "config", "bind"],
-  async run(args) {
+  async run({ args }) {
     Bun.unsafe.setJITPolicy(1); // it runs for months, and build.ts has set it for a ping
     const log = createLog({ level: logLevel(args, "log"), timestamps: true });
     const loaded = await loadConfig(args.config);

@@ -71,6 +71,14 @@ export function cannot(
   return new UserError(`Cannot ${what}: ${problem}`, options);
 }
 
+/**
+ * An error in the command line (exit code 1).
+ * @param problem a sentence without a full stop
+ */
+export function usageError(problem: string, hint?: string): UserError {
+  return new UserError(problem, { exitCode: EXIT.usage, hint });
+}
+
 /** An operating system's error code, such as `ENOENT`; undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;

@@ -5,13 +5,16 @@ import { join } from "node:path";
 
 import { manualPage } from "../../.github/release/man.ts";
 import { dynip } from "../../src/commands/root.ts";
-import { COMMON_ARGS } from "../../src/commands/run.ts";
+import { COMMON_ARGS, describe, resolve, subcommandsOf } from "../../src/commands/definition.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 const SRC = join(import.meta.dir, "..", "..", "src");
 const page = await manualPage(Date.UTC(2026, 10, 22, 17, 20, 34) / 1000);
-const commands = await Promise.all(Object.values(dynip.subCommands).map((load) => load()));
+const subcommands = Object.values(await subcommandsOf(dynip));
+const commands = await Promise.all(
+  subcommands.map(async (load) => describe((await resolve(load))!)),
+);
 
 /** The page with its text on one line, so that wrapped sentences can be found. */
 const flat = page.replaceAll("\n", " ");
@@ -23,8 +26,11 @@ test("the page depends on nothing but the date", async () => {
 });
 
 test("every command has a section with the description of every option", () => {
-  for (const { meta, args } of [...commands, { meta: undefined, args: COMMON_ARGS }]) {
-    const from = meta ? `.Ss dynip ${meta.name} ${meta.description}.` : ".Ss Every command";
+  const sections = commands.map(({ name, description, args }) => ({
+    from: `.Ss dynip ${name} ${description}.`,
+    args,
+  }));
+  for (const { from, args } of [...sections, { from: ".Ss Every command", args: COMMON_ARGS }]) {
     expect(flat).toContain(from);
     const section = flat.slice(flat.indexOf(from)).split(/ \.S[hs] /)[0]!;
     for (const [name, { type, description }] of Object.entries(args)) {
