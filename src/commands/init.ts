@@ -8,7 +8,7 @@ import { findFile, replaceFile } from "../system/atomic-file.ts";
 import { loadConfig } from "../config/find.ts";
 import { isOldConf, parseConfig } from "../config/config.ts";
 import { SIGNED_NAME_RULE } from "../config/keys.ts";
-import { errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, errorCode, EXIT, reasonOf, usageError, type UserError } from "../system/errors.ts";
 import { createLog, printable } from "../system/log.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../config/old-conf.ts";
 import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol/message.ts";
@@ -136,7 +136,7 @@ async function newClientConfig(
   const log = createLog({ level: "warn" });
   const secret = await findSecret("secret", config.secret, { env: process.env, log });
   if (!secret) {
-    throw new UserError(`Cannot make a key for ${name}: config "${source}" has no secret`, {
+    throw cannot(`make a key for ${name}`, undefined, `config "${source}" has no secret`, {
       exitCode: EXIT.config,
       hint: "--from names the server's configuration, which has it",
     });
@@ -173,7 +173,7 @@ async function readOldConf(from: string): Promise<OldConf> {
     return parseOldConf(text);
   } catch (error) {
     const problem = error instanceof OldConfError ? error.message : reasonOf(error);
-    throw new UserError(`Cannot read DynIP 0.1e configuration "${from}": ${problem}`, {
+    throw cannot("read DynIP 0.1e configuration", from, problem, {
       exitCode: EXIT.config,
       hint: problem.startsWith("it has neither") ? "a file of ours goes with --name" : undefined,
       cause: error,
@@ -214,7 +214,7 @@ async function createFile(path: string, text: string): Promise<void> {
 const CONFIG_MODE = 0o600;
 
 function usage(problem: string, hint = "dynip init --help shows how it is used"): UserError {
-  return new UserError(`Wrong usage: ${problem}`, { exitCode: EXIT.usage, hint });
+  return usageError(`Wrong usage: ${problem}`, hint);
 }
 
 function cannotWrite(
@@ -222,6 +222,5 @@ function cannotWrite(
   problem: string,
   options: { hint?: string; cause?: unknown } = {},
 ): UserError {
-  const message = `Cannot write config "${path}": ${problem}`;
-  return new UserError(message, { exitCode: EXIT.config, ...options });
+  return cannot("write config", path, problem, { exitCode: EXIT.config, ...options });
 }

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { dirname, join, resolve } from "node:path";
 
 import { cannotRead, type Config, parseConfig } from "./config.ts";
-import { errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, errorCode, EXIT, reasonOf } from "../system/errors.ts";
 
 /** A configuration and where it was found. */
 export interface LoadedConfig {
@@ -52,12 +52,12 @@ export async function findConfig(
   if (named !== undefined) return named;
   const places = ["dynip.toml", systemConfigPath({ env, platform })];
   for (const place of places) if (await exists(place)) return place;
-  throw new UserError(
-    `Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no ${places
-      .map((place) => `"${place}"`)
-      .join(" or ")}`,
-    { exitCode: EXIT.config, hint: "dynip init writes one to start from" },
-  );
+  const list = places.map((place) => `"${place}"`).join(" or ");
+  const problem = `no path given, DYNIP_CONFIG is not set, and there is no ${list}`;
+  throw cannot("find a configuration", undefined, problem, {
+    exitCode: EXIT.config,
+    hint: "dynip init writes one to start from",
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
  * What is set and cannot be read is an error, never passed over for the next; and no message of any
  * kind quotes it.
  */
-import { EXIT, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, EXIT, reasonOf, type UserError } from "../system/errors.ts";
 import type { Log } from "../system/log.ts";
 import { decodeKey } from "../protocol/message.ts";
 
@@ -56,5 +56,5 @@ function decode(text: string, where: string): Uint8Array {
 }
 
 function cannotRead(problem: string, cause?: unknown): UserError {
-  return new UserError(`Cannot read the secret: ${problem}`, { exitCode: EXIT.config, cause });
+  return cannot("read the secret", undefined, problem, { exitCode: EXIT.config, cause });
 }
