@@ -3,18 +3,12 @@ import { setTimeout } from "node:timers/promises";
 
 import { defineCommand } from "citty";
 
-import { isAddress } from "../protocol/address.ts";
-import {
-  type Identity,
-  NoAddressError,
-  type PingResult,
-  pingServer,
-  ResolverSilentError,
-} from "../client/client.ts";
+import { type Identity, NoAddressError, type PingResult, pingServer } from "../client/client.ts";
+import { isResolverError, resolver } from "../client/resolve.ts";
 import { type LoadedConfig, loadConfig } from "../config/find.ts";
 import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { describeDuration, parseDuration } from "../config/duration.ts";
-import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, EXIT, errorCode, reasonOf, usageError, type UserError } from "../system/errors.ts";
 import { type Acknowledgement, NoAcknowledgementError } from "../client/exchange.ts";
 import { createLog, isTerminal, type Log } from "../system/log.ts";
 import { deriveKey, isPlainName, isSignedName } from "../protocol/message.ts";
@@ -52,20 +46,19 @@ export default defineCommand({
     log.info(`configuration "${loaded.path}"`);
     const { server_hostname: hosts, server_port: port, family } = loaded.config.client;
     if (hosts.length === 0) {
-      throw new UserError(
-        `Cannot ping: config "${loaded.path}" has no server_hostname in [client]`,
-        {
-          exitCode: EXIT.serverHostname,
-          hint: "set it to the server's host name or IP address",
-        },
-      );
+      const problem = `config "${loaded.path}" has no server_hostname in [client]`;
+      throw cannot("ping", undefined, problem, {
+        exitCode: EXIT.serverHostname,
+        hint: "set it to the server's host name or IP address",
+      });
     }
     const identity = await identify(loaded, log);
     if (jitter > 0) await setTimeout(Math.random() * jitter);
 
     const results = await Promise.all(
       hosts.map(async (host) => {
-        const parts = { resolve: resolver(log), connect, now: Date.now, monotonic, sleep, nonce };
+        const resolve = resolver((name) => log.log(`"${name}" cannot be resolved; trying again`));
+        const parts = { resolve, connect, now: Date.now, monotonic, sleep, nonce };
         return {
           host,
           results: await pingServer(identity, { hostname: host, port, family }, timeout, parts),
@@ -104,26 +97,10 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
 }
 
 function badName(path: string, name: string, problem: string): UserError {
-  return new UserError(`Cannot ping: this machine's name is "${name}", ${problem}`, {
+  return cannot("ping", undefined, `this machine's name is "${name}", ${problem}`, {
     exitCode: EXIT.config,
     hint: `set client_name in [client] of "${path}"`,
   });
-}
-
-/** A resolver that says once that it has to try again. Bun's own would hold up the event loop. */
-function resolver(log: Log): (host: string) => Promise<string[]> {
-  let isFirst = true;
-  return async (host) => {
-    if (isAddress(host)) return [host];
-    const { lookup } = await import("node:dns/promises");
-    try {
-      return (await lookup(host, { all: true })).map(({ address }) => address);
-    } catch (error) {
-      if (isFirst) log.log(`"${host}" cannot be resolved; trying again`);
-      isFirst = false;
-      throw error;
-    }
-  };
 }
 
 const monotonic = (): number => performance.now();
@@ -135,9 +112,7 @@ function duration(option: string, text: string | undefined): number | undefined 
   if (text === undefined) return undefined;
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined && milliseconds <= LONGEST_TIMER_MS) return milliseconds;
-  throw new UserError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`, {
-    exitCode: EXIT.usage,
-  });
+  throw usageError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`);
 }
 
 /** A timer takes 32 bits: 24 days. */
@@ -177,7 +152,9 @@ function cannotPing(failures: readonly Failure[], port: number): UserError {
   const { error } = failures.find(
     (one) => !isSilent || one.error instanceof NoAcknowledgementError,
   )!;
-  return new UserError(`Cannot ping ${failures.map(describeFailure).join("; ")}`, {
+  const [first, ...others] = failures;
+  const rest = others.map((other) => `; "${other.host}": ${describeFailure(other)}`).join("");
+  return cannot("ping", first!.host, describeFailure(first!) + rest, {
     exitCode: isSilent ? EXIT.noAcknowledgement : EXIT.notSent,
     hint: isSilent
       ? `is the server running, does UDP port ${port} pass its firewall, is the secret the same there? ` +
@@ -187,10 +164,10 @@ function cannotPing(failures: readonly Failure[], port: number): UserError {
   });
 }
 
-function describeFailure({ host, error, family }: Failure): string {
+function describeFailure({ error, family }: Failure): string {
   const which = family === undefined ? "" : family === "ipv4" ? "IPv4: " : "IPv6: ";
   const reason = isResolverError(error) ? "its name cannot be resolved" : reasonOf(error);
-  return `"${host}": ${which}${reason}`;
+  return which + reason;
 }
 
 function hintFor(error: Error): string | undefined {
@@ -200,9 +177,3 @@ function hintFor(error: Error): string | undefined {
 }
 
 const NETWORK_ERRORS: readonly string[] = ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"];
-
-/** Errors of getaddrinfo(3), under the names that Node and Bun give them. */
-function isResolverError(error: Error): boolean {
-  if (error instanceof ResolverSilentError) return true;
-  return /^(?:DNS_)?(?:EAI_|ENOTFOUND|ENODATA|ESERVFAIL|ETIMEOUT)/.test(errorCode(error) ?? "");
-}
