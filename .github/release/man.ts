@@ -20,7 +20,7 @@ import * as mdoc from "./mdoc.ts";
 
 /**
  * The text of `dynip.1`.
- * @param time the page's date, in seconds since 1970
+ * @param time the date of the page, in seconds since 1970
  */
 export async function manualPage(time: number): Promise<string> {
   const { name, version, description } = await describe(dynip);
@@ -116,6 +116,7 @@ const EXAMPLES = [
   ],
 ] as const;
 
+/** The subcommands, in the order of the help. */
 async function describedCommands(): Promise<Description[]> {
   const loads = Object.values(await subcommandsOf(dynip));
   return await Promise.all(loads.map(async (load) => describe((await resolve(load)) ?? {})));

@@ -26,7 +26,10 @@ export const COMMON_ARGS = {
 /** The options that choose the log level. */
 export const LOG_ARGS = {
   verbose: { type: "boolean", alias: "v", description: "Show more: INFO messages" },
-  debug: { type: "boolean", description: "Show everything: DEBUG messages, and stacks of errors" },
+  debug: {
+    type: "boolean",
+    description: "Show everything: DEBUG messages and the stacks of errors",
+  },
 } as const satisfies ArgsDef;
 
 /** The argument of the commands that read a configuration. */
@@ -34,7 +37,7 @@ export const CONFIG_ARG = {
   config: {
     type: "positional",
     required: false,
-    description: `The configuration; else $DYNIP_CONFIG, ./dynip.toml or ${systemConfigPath()}`,
+    description: `The configuration (default: $DYNIP_CONFIG, ./dynip.toml or ${systemConfigPath()})`,
   },
 } as const satisfies ArgsDef;
 

@@ -1,4 +1,4 @@
-/** `dynip init`: writes a configuration to start from and says what to do next, or prints that. */
+/** `dynip init`: writes a configuration and says what to do next, or prints what starts dynip. */
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
@@ -30,17 +30,18 @@ export default defineCommand({
       type: "positional",
       required: false,
       description:
-        "The file to write, dynip.toml unless given; with --print, the one to start with",
+        "The file to write (default: dynip.toml); with --print, the configuration to start dynip with",
     },
     from: {
       type: "string",
       valueHint: "FILE",
-      description: "Take the settings of this DynIP 0.1e .conf; with --name, of this server's file",
+      description:
+        "Take over the settings of a DynIP 0.1e .conf; with --name, the server's configuration",
     },
     name: {
       type: "string",
       valueHint: "NAME",
-      description: "Write the file of one client, with that name's own key and not the secret",
+      description: "Write the configuration of one client, with its own key in place of the secret",
     },
     server: {
       type: "string",
@@ -50,21 +51,21 @@ export default defineCommand({
     print: {
       type: "string",
       valueHint: "KIND",
-      description: `Write nothing, and print what starts dynip with the file: ${KIND_LIST}`,
+      description: `Write nothing; print what starts dynip: ${KIND_LIST}`,
     },
-    force: { type: "boolean", description: "Write over an existing file" },
+    force: { type: "boolean", description: "Overwrite an existing file" },
     debug: LOG_ARGS.debug,
   },
   async run({ args: { path: given, print: kind, from, name, server, force = false } }) {
     if (kind !== undefined) {
       const isAlone = !force && [from, name, server].every((option) => option === undefined);
-      if (!isAlone) throw usage("--print goes with no other option");
+      if (!isAlone) throw wrongUsage("--print goes with no other option");
       return await print(kind, given);
     }
     const path = resolve(given ?? "dynip.toml");
     if (printable(path) !== path) {
       throw cannotWrite(path, "its path has a control character", {
-        hint: "neither a crontab nor a Scheduled Task could name it",
+        hint: "choose another path: crontabs and Scheduled Tasks do not accept this one",
       });
     }
     if (from !== undefined && resolve(from) === path) {
@@ -75,78 +76,79 @@ export default defineCommand({
         ? await newConfig(path, from, server)
         : await newClientConfig(path, name, from, server);
     await writeConfig(path, text, force);
-    // Mode bits say nothing on Windows, where the folder's permissions hold.
+    // Windows ignores mode bits: there the folder's permissions decide.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
-    // The file is written, whether or not anybody can be told.
+    // The file is written: that stdout cannot be written is no failure.
     await writeOut(lines.map(printable).join("\n")).catch(() => {});
   },
 });
 
-/** What is to be written, and what is said about it. */
+/** A configuration before it is written. */
 interface NewFile {
   text: string;
+  /** What to do next, for the user. */
   next: string;
 }
 
-/** A server's configuration, which its clients may share, with a new secret. */
+/** A configuration for a server and its clients, with a new secret. */
 async function newConfig(
   path: string,
   from: string | undefined,
   server: string | undefined,
 ): Promise<NewFile> {
   if (server !== undefined) {
-    throw usage("--server goes with --name", "set server_hostname in the file instead");
+    throw wrongUsage("--server goes with --name", "set server_hostname in the file instead");
   }
   const old = from === undefined ? undefined : await readOldConf(from);
   const text = configText({
     secret: encodeKey(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
-    // The clients of DynIP 0.1e that are there go on, until the last of them has moved.
+    // Clients of DynIP 0.1e send plain pings until they are replaced.
     server: { allow_plain: old !== undefined, ...old?.server },
     client: { server_hostname: "localhost", ...old?.client },
   });
-  // The same checks as at every start: what init writes can be read.
+  // Checks the text as every start does.
   const config = parseConfig(text, from ?? path);
   const { client_log_path, server_port: port } = config.server;
   const lines = ["", nextSteps({ ...here(path), port })];
   if (old) {
     lines.unshift(
-      "It accepts the plain pings of DynIP 0.1e; when the last client has moved, set allow_plain = false.",
+      "It accepts the plain pings of DynIP 0.1e; set allow_plain = false when the last client is replaced.",
     );
-    // In DynIP 0.1e a relative path started at the folder in which dynipd was run.
+    // In DynIP 0.1e the path is relative to the folder that dynipd is started in.
     if (!isAbsolute(client_log_path)) {
       lines.unshift(
         `The client log will be ${resolve(dirname(path), client_log_path)};`,
-        "move the one that DynIP 0.1e kept there, and its hosts are carried over.",
+        "move DynIP 0.1e's log there to keep its hosts.",
       );
     }
   }
   return { text, next: lines.join("\n") };
 }
 
-/** The configuration of one client: its name's own key, derived from the server's secret. */
+/** A configuration for one client, with the key that is derived for its name from the server's secret. */
 async function newClientConfig(
   path: string,
   name: string,
   from: string | undefined,
   host: string | undefined,
 ): Promise<NewFile> {
-  if (!isSignedName(name)) throw usage(`--name is "${name}", must be ${SIGNED_NAME_RULE}`);
+  if (!isSignedName(name)) throw wrongUsage(`--name is "${name}", must be ${SIGNED_NAME_RULE}`);
   const { path: source, config } = await loadConfig(from);
   const log = createLog({ level: "warn" });
   const secret = await findSecret("secret", config.secret, { env: process.env, log });
   if (!secret) {
     throw cannot(`make a key for ${name}`, undefined, `config "${source}" has no secret`, {
       exitCode: EXIT.config,
-      hint: "--from names the server's configuration, which has it",
+      hint: "name the server's configuration with --from: it has the secret",
     });
   }
   const { server, client } = config;
   const hosts = host === undefined ? client.server_hostname : [host];
   if (host === undefined && hosts.every((one) => one === "localhost")) {
-    throw usage(
+    throw wrongUsage(
       "--server is missing",
-      "the server's host name or IP address, for the client to ping",
+      "give the server's host name or IP address, for the client to ping",
     );
   }
   const text = clientConfigText({
@@ -175,13 +177,15 @@ async function readOldConf(from: string): Promise<OldConf> {
     const problem = error instanceof OldConfError ? error.message : reasonOf(error);
     throw cannot("read DynIP 0.1e configuration", from, problem, {
       exitCode: EXIT.config,
-      hint: problem.startsWith("it has neither") ? "a file of ours goes with --name" : undefined,
+      hint: problem.startsWith("it has neither")
+        ? "for a TOML configuration use --name as well"
+        : undefined,
       cause: error,
     });
   }
 }
 
-/** Writes the configuration for its owner alone: it is where secrets are kept. */
+/** Writes the configuration so that only its owner can read it: it holds a secret. */
 async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
   try {
     if (force) await replaceFile((await findFile(path)).target, [text], CONFIG_MODE);
@@ -189,7 +193,7 @@ async function writeConfig(path: string, text: string, force: boolean): Promise<
   } catch (error) {
     switch (errorCode(error)) {
       case "EEXIST":
-        throw cannotWrite(path, "it exists already", { hint: "--force writes over it" });
+        throw cannotWrite(path, "it exists already", { hint: "--force overwrites it" });
       case "ENOENT":
         throw cannotWrite(path, reasonOf(error), { hint: "make the folder first", cause: error });
       default:
@@ -204,7 +208,7 @@ async function createFile(path: string, text: string): Promise<void> {
     await file.writeFile(text);
     await file.sync();
   } catch (error) {
-    await rm(path, { force: true }); // half of it is of no use, and in the way of another try
+    await rm(path, { force: true }); // half a file would be in the way of another try
     throw error;
   } finally {
     await file.close();
@@ -213,7 +217,7 @@ async function createFile(path: string, text: string): Promise<void> {
 
 const CONFIG_MODE = 0o600;
 
-function usage(problem: string, hint = "dynip init --help shows how it is used"): UserError {
+function wrongUsage(problem: string, hint = "dynip init --help shows how it is used"): UserError {
   return usageError(`Wrong usage: ${problem}`, hint);
 }
 

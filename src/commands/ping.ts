@@ -1,4 +1,4 @@
-/** `dynip ping`: tells the server this machine's name, and so its address. */
+/** `dynip ping`: sends this machine's name to each server, which records the address it came from. */
 import { setTimeout } from "node:timers/promises";
 
 import { defineCommand } from "citty";
@@ -28,12 +28,12 @@ export default defineCommand({
     timeout: {
       type: "string",
       valueHint: "SECONDS",
-      description: "Give up after so long, at the latest; else after 39.5 seconds of silence",
+      description: "Give up after this time (default: 39.5 seconds without an answer)",
     },
     jitter: {
       type: "string",
       valueHint: "30s",
-      description: "Wait a random time up to this first, so that not all machines ping at once",
+      description: "First wait a random time up to this, so that machines do not all ping at once",
     },
     ...LOG_ARGS,
   },
@@ -41,7 +41,7 @@ export default defineCommand({
     const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
     const jitter = duration("jitter", args.jitter) ?? 0;
     const [loaded, isPerson] = await Promise.all([loadConfig(args.config), isTerminal()]);
-    // A line for a person; nothing for cron, which would mail it every five minutes.
+    // On success one line at a terminal and none elsewhere: cron would mail it every five minutes.
     const log = createLog({ level: logLevel(args, isPerson ? "log" : "warn") });
     log.info(`configuration "${loaded.path}"`);
     const { server_hostname: hosts, server_port: port, family } = loaded.config.client;
@@ -73,13 +73,17 @@ export default defineCommand({
   },
 });
 
-/** Who this machine is to the server: with a key of its own, else with the secret, else plainly. */
+/**
+ * The name to ping with, and its key: this machine's own, or the one derived from the secret. Without
+ * either the ping is plain. The environment overrides the file.
+ * @throws UserError (exit code 3) if the name cannot be sent, or a key cannot be read
+ */
 async function identify({ path, config }: LoadedConfig, log: Log): Promise<Identity> {
   const { client, server } = config;
-  // The environment overrides the file, whichever of the two it holds.
   const where = { env: process.env, log };
   const keyOfEnvironment = await findSecret("key", undefined, where);
   const secretOfEnvironment = await findSecret("secret", undefined, where);
+  // A secret in the environment overrides a key in the file, too.
   const isFromFile = !keyOfEnvironment && !secretOfEnvironment;
   const ownKey = isFromFile ? client.key : keyOfEnvironment;
   const secret = isFromFile ? config.secret : secretOfEnvironment;
@@ -87,7 +91,7 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
   const given = client.client_name ?? (await import("node:os")).hostname();
   if (!ownKey && !secret) {
     if (isPlainName(given)) return { name: given, key: undefined };
-    throw badName(path, given, "which is no name to send");
+    throw badName(path, given, "which cannot be sent as a name");
   }
   const name = given.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   if (!isSignedName(name)) {
@@ -108,6 +112,10 @@ const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 const nonce = (): string => crypto.getRandomValues(new Uint8Array(8)).toHex();
 
+/**
+ * Reads the value of an option that takes a time.
+ * @returns milliseconds; undefined if the option is not given
+ */
 function duration(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = parseDuration(text);
@@ -115,10 +123,10 @@ function duration(option: string, text: string | undefined): number | undefined 
   throw usageError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`);
 }
 
-/** A timer takes 32 bits: 24 days. */
+/** Timers take 31 bits: 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Says what is known of the pings that one server got, in one line. */
+/** Logs what is known of the pings to one server: one line for plain pings, one for signed ones. */
 function report(log: Log, name: string, host: string, port: number, results: PingResult[]): void {
   const sent = results.flatMap((result) => (result.kind === "sent" ? [result.address] : []));
   if (sent.length > 0) {
@@ -133,10 +141,10 @@ function report(log: Log, name: string, host: string, port: number, results: Pin
   if (recorded.length > 0) log.log(`${host} recorded ${name} at ${recorded.join(" and ")}`);
 }
 
-/** The address that was recorded, and what is known of how it came to be. */
+/** The recorded address, and why the server asked for proof if it did. */
 function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowledgement): string {
   if (!isChallenged) return `${recorded} (unchanged)`;
-  // A clock so far off is a reason of its own to ask for proof: the address may be an old one.
+  // The server challenges a clock that is this far off, even if the address is unchanged.
   if (Math.abs(clockAhead) * 1e6 > COUNTER_WINDOW) {
     const difference = describeDuration(Math.abs(clockAhead));
     const side = clockAhead > 0 ? "ahead of" : "behind";
@@ -147,20 +155,18 @@ function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowl
 
 type Failure = { host: string } & Extract<PingResult, { kind: "failed" }>;
 
+/** One error for all failures. Its exit code is 6 if any server did not answer, otherwise 5. */
 function cannotPing(failures: readonly Failure[], port: number): UserError {
-  const isSilent = failures.some(({ error }) => error instanceof NoAcknowledgementError);
-  const { error } = failures.find(
-    (one) => !isSilent || one.error instanceof NoAcknowledgementError,
-  )!;
+  const silent = failures.find(({ error }) => error instanceof NoAcknowledgementError);
   const [first, ...others] = failures;
   const rest = others.map((other) => `; "${other.host}": ${describeFailure(other)}`).join("");
   return cannot("ping", first!.host, describeFailure(first!) + rest, {
-    exitCode: isSilent ? EXIT.noAcknowledgement : EXIT.notSent,
-    hint: isSilent
+    exitCode: silent ? EXIT.noAcknowledgement : EXIT.notSent,
+    hint: silent
       ? `is the server running, does UDP port ${port} pass its firewall, is the secret the same there? ` +
         "DynIP 0.1e acknowledges nothing"
-      : hintFor(error),
-    cause: error,
+      : hintFor(first!.error),
+    cause: (silent ?? first!).error,
   });
 }
 

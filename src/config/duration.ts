@@ -1,15 +1,15 @@
-/** Lengths of time as people write them on a command line. Pure. */
+/** Reads and writes lengths of time. Pure. */
 
 /**
- * Milliseconds of a length of time: `30s`, `2m`, `1.5s`, `500ms`; a number alone is seconds.
- * @returns undefined for what is none
+ * Reads a length of time: `30s`, `2m`, `1.5s`, `500ms`; a number without a unit is seconds.
+ * @returns milliseconds; undefined if the text is not a length of time
  */
 export function parseDuration(text: string): number | undefined {
   const [, number, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * UNITS[unit as keyof typeof UNITS];
 }
 
-/** A length of time in words, to its largest unit: `3 hours`, `9 days`. */
+/** A length of time in words, rounded to its largest unit: `3 hours`, `9 days`. */
 export function describeDuration(seconds: number): string {
   for (const [unit, length] of WORDS) {
     const count = Math.round(seconds / length);

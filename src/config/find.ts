@@ -1,4 +1,4 @@
-/** Where the configuration is found, and read from. */
+/** Finds the configuration file and reads it. */
 import { isUtf8 } from "node:buffer";
 import { dirname, join, resolve } from "node:path";
 
@@ -12,7 +12,7 @@ export interface LoadedConfig {
   config: Config;
 }
 
-/** What finding a configuration depends on; the process's own unless a test says otherwise. */
+/** The environment and the platform. They are the process's own unless a test passes others. */
 export interface Surroundings {
   env: Readonly<Record<string, string | undefined>>;
   platform: NodeJS.Platform;
@@ -20,7 +20,7 @@ export interface Surroundings {
 
 /**
  * Finds, reads and checks the configuration that {@link findConfig} finds.
- * @throws UserError (exit code 3) when none is found, or the one found cannot be read
+ * @throws UserError (exit code 3) if there is no configuration, or it cannot be read
  */
 export async function loadConfig(
   given: string | undefined,
@@ -38,11 +38,11 @@ export async function loadConfig(
 }
 
 /**
- * The configuration's path: the one given, else `$DYNIP_CONFIG`, else the first that exists of
- * `./dynip.toml` and the system's (`/etc/dynip/dynip.toml`, on Windows
- * `%ProgramData%\dynip\dynip.toml`). A path that was named is never passed over for another.
- * @returns the path as it was named, whether or not there is such a file
- * @throws UserError (exit code 3) when none is named, and none is found
+ * Finds the configuration's path: the one given, otherwise `$DYNIP_CONFIG`, otherwise the first that
+ * exists of `./dynip.toml` and the system's (`/etc/dynip/dynip.toml`, on Windows
+ * `%ProgramData%\dynip\dynip.toml`).
+ * @returns the path as given or as in `$DYNIP_CONFIG`, even if there is no such file
+ * @throws UserError (exit code 3) if neither names a path, and no file exists
  */
 export async function findConfig(
   given: string | undefined,
@@ -61,8 +61,9 @@ export async function findConfig(
 }
 
 /**
- * Where the client log is: relative to the configuration's folder, wherever dynip was started. The
- * folder of a credential of systemd's is read-only and goes away: there it is `StateDirectory`.
+ * The absolute path of the client log. `client_log_path` is relative to the configuration's folder. If
+ * the configuration is a systemd credential, that folder is read-only and temporary, and the path is
+ * relative to `StateDirectory` (systemd.exec(5)).
  */
 export function clientLogPath(
   { path, config }: LoadedConfig,
@@ -73,14 +74,14 @@ export function clientLogPath(
   return resolve((isCredential && state) || dirname(path), config.server.client_log_path);
 }
 
-/** Where a system's one configuration is. */
+/** The path of the system-wide configuration. */
 export function systemConfigPath({ env, platform }: Surroundings = process): string {
   return platform === "win32"
     ? join(env["ProgramData"] ?? "C:\\ProgramData", "dynip", "dynip.toml")
     : "/etc/dynip/dynip.toml";
 }
 
-/** Whether there is something at a path; what cannot be looked at is read, and then says why. */
+/** Whether a path exists. True also if that cannot be told: reading the file then says why. */
 async function exists(path: string): Promise<boolean> {
   try {
     await Bun.file(path).stat();
@@ -91,8 +92,8 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * A file's text, or undefined where there is no such file. A byte order mark, as Windows editors
- * write one, is passed over.
+ * Reads a file's text, without the byte order mark that Windows editors write.
+ * @returns undefined if there is no such file
  */
 async function readText(path: string): Promise<string | undefined> {
   let bytes: Uint8Array;
@@ -103,7 +104,7 @@ async function readText(path: string): Promise<string | undefined> {
     throw cannotRead(path, reasonOf(error), { cause: error });
   }
   const text = isUtf8(bytes) ? new TextDecoder().decode(bytes) : undefined;
-  // UTF-16, as some Windows programs write it, may be UTF-8 with NULs.
+  // UTF-16, which some Windows programs write, may be valid UTF-8 with NULs.
   if (text === undefined || text.includes("\0")) {
     throw cannotRead(path, "it is not UTF-8 text", { hint: "save it as UTF-8 and try again" });
   }

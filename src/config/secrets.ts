@@ -1,7 +1,7 @@
 /**
- * Where a secret or a key comes from: the environment, a file that it names, or the configuration.
- * What is set and cannot be read is an error, never passed over for the next; and no message of any
- * kind quotes it.
+ * Finds a secret or a key: in the environment, in a file that the environment names, or in the
+ * configuration. If a place is set but unreadable, that is an error, and the next place is not tried.
+ * No message quotes a secret or a key.
  */
 import { cannot, EXIT, reasonOf, type UserError } from "../system/errors.ts";
 import type { Log } from "../system/log.ts";
@@ -10,10 +10,10 @@ import { decodeKey } from "../protocol/message.ts";
 export type SecretName = "secret" | "key";
 
 /**
- * The secret or key that holds: `$DYNIP_SECRET` (`$DYNIP_KEY`), else the file that
- * `$DYNIP_SECRET_FILE` (`$DYNIP_KEY_FILE`) names, else the configuration's.
- * @returns 32 bytes, or undefined where there is none
- * @throws UserError (exit code 3) when what is set cannot be read, or is not 32 bytes in base64url
+ * The secret or key to use: `$DYNIP_SECRET` (`$DYNIP_KEY`), otherwise the content of the file that
+ * `$DYNIP_SECRET_FILE` (`$DYNIP_KEY_FILE`) names, otherwise the configuration's.
+ * @returns 32 bytes; undefined if there is none
+ * @throws UserError (exit code 3) if it cannot be read, or is not 32 bytes in base64url
  */
 export async function findSecret(
   name: SecretName,
@@ -38,9 +38,9 @@ export async function findSecret(
   return decode(text, `"${file}", which ${variable}_FILE names,`);
 }
 
-/** Warns when others on this machine can read a file that holds a secret. */
+/** Warns if every user of this machine can read a file that holds a secret. */
 export async function warnIfReadable(path: string, log: Log): Promise<void> {
-  if (process.platform === "win32") return; // mode bits say nothing there
+  if (process.platform === "win32") return; // Windows ignores mode bits
   const { mode } = await Bun.file(path).stat();
   if ((mode & 0o004) === 0) return;
   log.warn(

@@ -1,14 +1,14 @@
 /**
- * What dynip says when it cannot go on, and the exit code it says it with.
+ * Errors that the user sees, and their exit codes.
  *
- * The grammar of a message: what could not be done, to what, then the reason; names and paths in
- * double quotes. What to do about it is the hint, on a line of its own.
+ * A message says what failed, on what, and why, with names and paths in double quotes. The hint says
+ * what to do about it, on a line of its own:
  *
  *     error: Cannot read config "dynip.toml": server_port in [server] is 70000, must be 1 to 65535
  *     hint: …
  */
 
-/** Exit codes by name. 0 to 5 are DynIP 0.1e's return codes (`return_codes.py`), kept. */
+/** Exit codes by name. 0 to 5 are those of DynIP 0.1e (`return_codes.py`). */
 export const EXIT = {
   ok: 0,
   usage: 1,
@@ -23,7 +23,7 @@ export const EXIT = {
 export type ExitName = keyof typeof EXIT;
 export type ExitCode = (typeof EXIT)[ExitName];
 
-/** What each exit code means, as `--help` and the README say it. */
+/** What each exit code means, in the words of `--help`, the manual page and the README. */
 export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   ok: "the thing asked for is done",
   usage: "wrong usage: an unknown command, option or argument; or a bug in dynip",
@@ -37,12 +37,12 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
 
 export interface UserErrorOptions {
   exitCode: ExitCode;
-  /** What the user can do about it: one sentence or command. */
+  /** What the user can do: one sentence or command. */
   hint?: string | undefined;
   cause?: unknown;
 }
 
-/** An error with a cause outside the program: told to the user without a stack. */
+/** An error whose cause is outside dynip. The user sees its message and hint, and no stack. */
 export class UserError extends Error {
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
@@ -56,10 +56,10 @@ export class UserError extends Error {
 }
 
 /**
- * An error of the form that all of dynip's have: `Cannot ACTION "NAME": PROBLEM`.
- * @param action a verb and what it is done to, such as `read config`
- * @param name of the thing, which is shown in quotes; undefined where `action` says it all
- * @param problem why not: no capital, no full stop
+ * Makes an error in the form of all of dynip's errors: `Cannot ACTION "NAME": PROBLEM`.
+ * @param action a verb and its object, such as `read config`
+ * @param name of the object, shown in quotes; undefined if the action is enough
+ * @param problem the reason, without a capital and a full stop
  */
 export function cannot(
   action: string,
@@ -72,7 +72,7 @@ export function cannot(
 }
 
 /**
- * An error in the command line (exit code 1).
+ * Makes an error for a mistake in the command line (exit code 1).
  * @param problem a sentence without a full stop
  */
 export function usageError(problem: string, hint?: string): UserError {
@@ -85,7 +85,7 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** An operating system's error as a user reads it: words for the common codes, else its message. */
+/** The reason of an operating system's error: plain words for the common codes, otherwise its message. */
 export function reasonOf(error: unknown): string {
   const words = REASONS[errorCode(error) ?? ""];
   if (words !== undefined) return words;

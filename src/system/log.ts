@@ -1,13 +1,13 @@
 /**
- * Messages for a person or a journal, always on stderr: `consola/core` with a reporter of our own
- * (the whole of consola costs 9 to 15 ms at every start).
+ * The log: messages on stderr, for a person or for systemd's journal. It is `consola/core` with a
+ * reporter of our own, since the whole of consola takes 9 to 15 ms at every start.
  *
- * Levels: `error` and `warn` always; `log` where the command shows its normal course; `info` with
- * `-v`; `debug` with `--debug`. A message is one line; its hint, if any, is the next. Whatever a
- * message quotes, no control character of it reaches the terminal.
+ * Levels: `error` and `warn` are always shown, `log` if the command reports normal events, `info` with
+ * `-v`, `debug` with `--debug`. A message is one line, and its hint the next. Control characters in
+ * messages are escaped.
  *
- * `process.stderr` costs 9 ms and 8 MB when it is first touched, more than all else that a ping does,
- * so it is touched for a terminal alone.
+ * The first use of `process.stderr` takes 9 ms and 8 MB, more than all the rest of a ping, so that it
+ * is used only if stderr is a terminal.
  */
 import { styleText } from "node:util";
 
@@ -15,9 +15,9 @@ import { createConsola, LogLevels, type LogType } from "consola/core";
 
 export type LogFunction = (message: string, hint?: string | undefined) => void;
 
-/** What the rest of the program may do with a log; a test passes its own. */
+/** The part of a log that the rest of dynip uses. Tests pass in their own. */
 export type Log = Readonly<Record<"error" | "warn" | "log" | "info" | "debug", LogFunction>> & {
-  /** The least important level that is shown: messages below it need not be made. */
+  /** The least important level that is shown. Callers need not make messages below it. */
   readonly shown?: Level;
 };
 
@@ -26,11 +26,11 @@ export type Level = "warn" | "log" | "info" | "debug";
 export interface LogOptions {
   /** The least important level that is shown. */
   level: Level;
-  /** Begin each line with the time, UTC: for a process that runs for months. */
+  /** Begin each line with the time, UTC. For servers. */
   timestamps?: boolean;
-  /** stderr goes to systemd's journal, which keeps time and priority itself. */
+  /** Whether stderr is systemd's journal: lines begin with their priority, and the journal has the time. */
   journald?: boolean;
-  /** Takes whole lines, newline included; stderr unless a test says otherwise. */
+  /** Takes whole lines, newline included. Writes to stderr unless a test replaces it. */
   write?: (text: string) => void;
 }
 
@@ -43,7 +43,7 @@ export function createLog({
 }: LogOptions): Log {
   const { error, warn, log, info, debug } = createConsola({
     level: LogLevels[level],
-    throttle: 0, // consola would hold repeated lines back behind a timer, and lose them at exit
+    throttle: 0, // otherwise consola delays repeated lines with a timer, and loses them at exit
     reporters: [
       {
         log({ type, date, args }) {
@@ -65,7 +65,7 @@ export function createLog({
 /** Whether stderr is a terminal. */
 export async function isTerminal(): Promise<boolean> {
   if (process.platform !== "win32") {
-    // Side by side, in the threads that there are. There may be neither.
+    // Both at once, for speed. Either may be missing.
     const [stats, nowhere] = await Promise.all([
       Bun.stderr.stat().catch(() => undefined),
       Bun.file("/dev/null")
@@ -78,8 +78,8 @@ export async function isTerminal(): Promise<boolean> {
 }
 
 /**
- * `text` with each control, format, separator and lone surrogate character as `\u{…}`, so that
- * nothing in it can move the cursor, colour the screen, start a line or turn the text around.
+ * Escapes control, format and separator characters and lone surrogates as `\u{…}`. Text from the
+ * network or a file then cannot move the cursor, change colours, start a line or reverse the text.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -89,14 +89,14 @@ export function printable(text: string): string {
 }
 
 /**
- * Whether stderr is the journal's stream that `JOURNAL_STREAM` names as `device:inode`. The
- * variable alone proves nothing: children inherit it when their stderr goes elsewhere
+ * Whether stderr is systemd's journal. `JOURNAL_STREAM` names the journal's stream as `device:inode`.
+ * The variable alone is no proof: child processes inherit it, and their stderr may be something else
  * (systemd.exec(5), "$JOURNAL_STREAM").
  */
 function isJournal(journalStream: string | undefined): boolean {
   if (!journalStream) return false;
   try {
-    // Under systemd alone: a start elsewhere does without this module.
+    // Loaded only under systemd, to keep other starts fast.
     const { dev, ino } = process.getBuiltinModule("node:fs").fstatSync(2, { bigint: true });
     return journalStream === `${dev}:${ino}`;
   } catch {
@@ -104,7 +104,7 @@ function isJournal(journalStream: string | undefined): boolean {
   }
 }
 
-/** Syslog priorities as sd-daemon(3) prefixes them; anything else is 6, informational. */
+/** Syslog priorities, as in sd-daemon(3). The other types have 6, informational. */
 const PRIORITIES: Readonly<Partial<Record<LogType, number>>> = { error: 3, warn: 4, debug: 7 };
 
 function label(type: LogType): string {
@@ -114,7 +114,7 @@ function label(type: LogType): string {
   return "";
 }
 
-/** Resolves when all that was written to stderr is out; a reader may never take it. */
+/** Resolves when stderr has taken all messages; never, if its reader does not read. */
 export async function logFlushed(): Promise<void> {
   await Promise.resolve(stderr?.flush()).catch(() => {});
 }
@@ -123,11 +123,11 @@ let stderr: Bun.FileSink | undefined;
 
 function writeToStderr(text: string): void {
   stderr ??= Bun.stderr.writer();
-  // A reader of our messages that goes away, such as a pager, must not end what they are about.
+  // stderr that is closed, for example by a pager that ended, must not end dynip.
   try {
     stderr.write(text);
     Promise.resolve(stderr.flush()).catch(() => {});
   } catch {
-    // It is closed.
+    // Closed, as above.
   }
 }

@@ -63,7 +63,7 @@ test("it writes over a file only with --force", async () => {
   expect(await dynip(["init", path])).toEqual({
     exitCode: 3,
     stdout: "",
-    stderr: `error: Cannot write config "${path}": it exists already\nhint: --force writes over it\n`,
+    stderr: `error: Cannot write config "${path}": it exists already\nhint: --force overwrites it\n`,
   });
   expect(await readFile(path, "utf8")).toBe("precious");
   expect((await dynip(["init", "--force", path])).exitCode).toBe(0);
@@ -131,7 +131,7 @@ server_port = 28632
     const { stdout } = await dynip(args, { cwd: folder.path });
     const log = join(await realpath(folder.path), "new", "log", "clients.json");
     expect(stdout).toContain(
-      `The client log will be ${log};\nmove the one that DynIP 0.1e kept there`,
+      `The client log will be ${log};\nmove DynIP 0.1e's log there to keep its hosts.`,
     );
   });
 
