@@ -51,6 +51,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "store/format.ts": [],
   "store/host-table.ts": [],
   "store/name-index.ts": [],
+  "system/redact.ts": [],
 };
 
 /** Whether a file is one of these, or lies in one of these folders. */

@@ -10,6 +10,7 @@ import { isOldConf, parseConfig } from "../config/config.ts";
 import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { cannot, errorCode, EXIT, reasonOf, usageError, type UserError } from "../system/errors.ts";
 import { createLog, printable } from "../system/log.ts";
+import { withoutSecrets } from "../system/redact.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../config/old-conf.ts";
 import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol/message.ts";
 import { findSecret } from "../config/secrets.ts";
@@ -57,6 +58,7 @@ export default defineCommand({
     debug: LOG_ARGS.debug,
   },
   async run({ args: { path: given, print: kind, from, name, server, force = false } }) {
+    refuseSecrets([given, kind, from, name, server]);
     if (kind !== undefined) {
       const isAlone = !force && [from, name, server].every((option) => option === undefined);
       if (!isAlone) throw wrongUsage("--print goes with no other option");
@@ -83,6 +85,17 @@ export default defineCommand({
     await writeOut(lines.map(printable).join("\n")).catch(() => {});
   },
 });
+
+/** Refuses secrets on the command line: what init writes and prints would have them in plain sight. */
+function refuseSecrets(values: (string | undefined)[]): void {
+  for (const value of values) {
+    if (value === undefined || withoutSecrets(`"${value}"`) === `"${value}"`) continue;
+    throw wrongUsage(
+      `"${value}" looks like a secret`,
+      "secrets belong in the configuration, or in a file that DYNIP_SECRET_FILE names",
+    );
+  }
+}
 
 /** A configuration before it is written. */
 interface NewFile {

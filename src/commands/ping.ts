@@ -11,6 +11,7 @@ import { describeDuration, parseDuration } from "../config/duration.ts";
 import { cannot, EXIT, errorCode, reasonOf, usageError, type UserError } from "../system/errors.ts";
 import { type Acknowledgement, NoAcknowledgementError } from "../client/exchange.ts";
 import { createLog, isTerminal, type Log } from "../system/log.ts";
+import { holdsKey } from "../system/redact.ts";
 import { deriveKey, isPlainName, isSignedName } from "../protocol/message.ts";
 import { COUNTER_WINDOW } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
@@ -52,6 +53,7 @@ export default defineCommand({
         hint: "set it to the server's host name or IP address",
       });
     }
+    for (const host of hosts) refuseKey("server_hostname", host, loaded.path);
     const identity = await identify(loaded, log);
     if (jitter > 0) await setTimeout(Math.random() * jitter);
 
@@ -89,6 +91,7 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
   const secret = isFromFile ? config.secret : secretOfEnvironment;
   if (client.key || config.secret) await warnIfReadable(path, log);
   const given = client.client_name ?? (await import("node:os")).hostname();
+  refuseKey("client_name", given, path);
   if (!ownKey && !secret) {
     if (isPlainName(given)) return { name: given, key: undefined };
     throw badName(path, given, "which cannot be sent as a name");
@@ -98,6 +101,18 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
     throw badName(path, given, `which cannot be signed: it must be ${SIGNED_NAME_RULE}`);
   }
   return { name, key: ownKey ?? deriveKey(secret!, name, server.generations.get(name) ?? 1) };
+}
+
+/**
+ * Refuses to send a key that is in a wrong place. Names travel in plain text.
+ * @throws UserError (exit code 3)
+ */
+function refuseKey(setting: string, value: string, path: string): void {
+  if (!holdsKey(value)) return;
+  throw cannot("ping", undefined, `${setting} in [client] looks like a secret`, {
+    exitCode: EXIT.config,
+    hint: `correct it in "${path}"; secret and key have places of their own`,
+  });
 }
 
 function badName(path: string, name: string, problem: string): UserError {

@@ -3,7 +3,7 @@ import { type CommandDef, runCommand } from "citty";
 
 import { cannot, errorCode, EXIT, type ExitCode, reasonOf, UserError } from "../system/errors.ts";
 import { createLog, logFlushed } from "../system/log.ts";
-import { decodeKey } from "../protocol/message.ts";
+import { withoutSecrets } from "../system/redact.ts";
 import { describe } from "./definition.ts";
 import { checkCommandLine } from "./strict.ts";
 
@@ -68,16 +68,12 @@ async function dispatch(root: CommandDef, rawArgs: string[]): Promise<ExitCode> 
 function report(error: unknown, isDebug: boolean): ExitCode {
   const log = createLog({ level: isDebug ? "debug" : "warn" });
   const known = error instanceof UserError;
-  if (known) log.error(withoutKeys(error.message), error.hint && withoutKeys(error.hint));
+  if (known) log.error(error.message, error.hint);
   else log.error(`This is a bug in dynip: ${String(error)}`, "--debug shows where it happened");
   const origin = known ? error.cause : error;
-  if (origin instanceof Error) {
-    for (const line of origin.stack?.split("\n") ?? []) log.debug(withoutKeys(line));
+  if (origin instanceof Error && origin.stack) {
+    // Before it is split: a path in the message may have lines, and a part of a secret in each.
+    for (const line of withoutSecrets(origin.stack).split("\n")) log.debug(line);
   }
   return known ? error.exitCode : EXIT.usage;
-}
-
-/** A message without what could be a secret, put where a path or a key of the file should be. */
-function withoutKeys(text: string): string {
-  return text.replace(/[\w-]{43}=?/g, (word) => (decodeKey(word) ? "(a secret)" : word));
 }

@@ -9,6 +9,7 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import type { ArgsDef, CommandDef } from "citty";
 
 import { type UserError, usageError } from "../system/errors.ts";
+import { withoutSecrets } from "../system/redact.ts";
 import { COMMON_ARGS, describe, resolve, subcommandsOf } from "./definition.ts";
 
 /** A command line that citty may run. */
@@ -62,7 +63,7 @@ function checkArguments(rawArgs: string[], args: ArgsDef, program: string): Comm
       throw wrong(`Unexpected argument "${token.value}"`);
     }
     if (token.kind !== "option") continue;
-    const problem = problemOf(token, options);
+    const problem = problemOf(token, shownName(token, rawArgs), options);
     if (problem !== undefined) throw wrong(problem);
     if (token.name === "help" || token.name === "version") request ??= token.name;
   }
@@ -84,22 +85,34 @@ function optionsOf(args: ArgsDef): Options {
   return options;
 }
 
-/** What is wrong with an option; undefined if it is right. */
+/** What is wrong with an option, which the message calls `shown`; undefined if it is right. */
 function problemOf(
-  { name, rawName, value, inlineValue }: OptionToken,
+  { name, value, inlineValue }: OptionToken,
+  shown: string,
   options: Options,
 ): string | undefined {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
-  if (!option) return `Unknown option "${rawName}"`;
+  if (!option) return `Unknown option "${shown}"`;
   if (option.type === "boolean") {
-    return value === undefined ? undefined : `Option "${rawName}" takes no value`;
+    return value === undefined ? undefined : `Option "${shown}" takes no value`;
   }
   const isOption = value?.startsWith("-") && !inlineValue;
-  return !value || isOption ? `Option "${rawName}" needs a value` : undefined;
+  return !value || isOption ? `Option "${shown}" needs a value` : undefined;
+}
+
+/**
+ * An option's name for a message. Every character of `-q3Z…`, a key that begins with a hyphen, is an
+ * option. The message then quotes the whole argument, so that the log recognises and hides the key.
+ */
+function shownName({ rawName, index }: OptionToken, rawArgs: string[]): string {
+  const argument = rawArgs[index] ?? rawName;
+  return rawName.startsWith("--") || withoutSecrets(argument) === argument ? rawName : argument;
 }
 
 /** The part of an option's token, as `parseArgs` gives it, that is checked. */
 interface OptionToken {
+  /** Of the argument on the command line. */
+  index: number;
   name: string;
   /** As on the command line: `--name` or `-n`. */
   rawName: string;

@@ -3,8 +3,8 @@
  * reporter of our own, since the whole of consola takes 9 to 15 ms at every start.
  *
  * Levels: `error` and `warn` are always shown, `log` if the command reports normal events, `info` with
- * `-v`, `debug` with `--debug`. A message is one line, and its hint the next. Control characters in
- * messages are escaped.
+ * `-v`, `debug` with `--debug`. A message is one line, and its hint the next. In both, secrets are
+ * hidden and control characters escaped.
  *
  * The first use of `process.stderr` takes 9 ms and 8 MB, more than all the rest of a ping, so that it
  * is used only if stderr is a terminal.
@@ -12,6 +12,8 @@
 import { styleText } from "node:util";
 
 import { createConsola, LogLevels, type LogType } from "consola/core";
+
+import { withoutSecrets } from "./redact.ts";
 
 export type LogFunction = (message: string, hint?: string | undefined) => void;
 
@@ -53,8 +55,8 @@ export function createLog({
             : timestamps
               ? `${date.toISOString()} `
               : "";
-          write(`${prefix}${label(type)}${printable(String(message))}\n`);
-          if (hint !== undefined) write(`${prefix}hint: ${printable(String(hint))}\n`);
+          write(`${prefix}${label(type)}${shown(message)}\n`);
+          if (hint !== undefined) write(`${prefix}hint: ${shown(hint)}\n`);
         },
       },
     ],
@@ -86,6 +88,11 @@ export function printable(text: string): string {
     /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
   );
+}
+
+/** A message or hint as it is written. */
+function shown(text: unknown): string {
+  return printable(withoutSecrets(String(text)));
 }
 
 /**

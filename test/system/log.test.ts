@@ -86,6 +86,16 @@ test("JOURNAL_STREAM counts only when it names this very stderr", () => {
   }
 });
 
+test("no secret that a message quotes is shown, in lines or not", () => {
+  const { lines, log } = logTo();
+  const key = "q3Z-mVt8XwLb4Rk_1uYcE9hJpD7sGfNa2oTiH5xWzQk";
+  log.error(`Cannot read config "${key}"`, `dynip init "${key.slice(0, 20)}\n${key.slice(20)}"`);
+  expect(lines).toEqual([
+    'error: Cannot read config "(a secret)"\n',
+    'hint: dynip init "(a secret)"\n',
+  ]);
+});
+
 test("no control character that a message quotes reaches the terminal", () => {
   const { lines, log } = logTo();
   log.log("\x1b[31mred\r\n\tx\u202e\u2028\u009b\ud800y", "\x07bell");
