@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 
 import { findConfig, loadConfig } from "../config/find.ts";
 import { type Machine, SCHEDULERS } from "../schedule/index.ts";
-import { cannot, errorCode, EXIT, UserError } from "../system/errors.ts";
+import { cannot, errorCode, EXIT, usageError, UserError } from "../system/errors.ts";
 import { createLog, type Log, printable } from "../system/log.ts";
 import { writeOut } from "./run.ts";
 
@@ -25,9 +25,7 @@ export const thisMachine: Machine = { platform: process.platform, exists: exists
 export async function print(kind: string, given: string | undefined): Promise<void> {
   const scheduler = SCHEDULERS.find((one) => one.kind === kind);
   if (!scheduler) {
-    throw new UserError(`Wrong usage: --print is "${kind}", must be one of ${KIND_LIST}`, {
-      exitCode: EXIT.usage,
-    });
+    throw usageError(`Wrong usage: --print is "${kind}", must be one of ${KIND_LIST}`);
   }
   const log = createLog({ level: "warn" });
   const binary = process.execPath;

@@ -1,4 +1,4 @@
-/** `dynip serve`: the composition root of the server; owns its signals and its shutdown. */
+/** `dynip serve`: puts the server together, and handles its signals and its shutdown. */
 import { defineCommand } from "citty";
 
 import { isPrivate } from "../protocol/address.ts";
@@ -6,7 +6,7 @@ import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts
 import { clientLogPath, loadConfig } from "../config/find.ts";
 import type { ServerConfig } from "../config/config.ts";
 import { Cookies } from "../protocol/cookie.ts";
-import { EXIT, errorCode, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, EXIT, errorCode, reasonOf } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
 import { KEY_BYTES } from "../protocol/message.ts";
@@ -28,7 +28,7 @@ export default defineCommand({
   },
   args: { ...CONFIG_ARG, ...LOG_ARGS },
   async run({ args }) {
-    Bun.unsafe.setJITPolicy(1); // it runs for months, and build.ts has set it for a ping
+    Bun.unsafe.setJITPolicy(1); // a server runs for months: compile earlier than build.ts sets for pings
     const log = createLog({ level: logLevel(args, "log"), timestamps: true });
     const loaded = await loadConfig(args.config);
     const { server } = loaded.config;
@@ -40,7 +40,7 @@ export default defineCommand({
 
     const stop = new AbortController();
     for (const signal of SIGNALS) {
-      // Once: the same signal again ends the process there and then, as it does elsewhere.
+      // Once: the same signal again ends the process at once, without a clean shutdown.
       process.once(signal, () => {
         log.info(`stopping: ${signal}`);
         stop.abort();
@@ -72,7 +72,7 @@ export default defineCommand({
   },
 });
 
-/** Puts together what stands behind the socket; what listens to changes subscribes here. */
+/** Builds the part of the server behind the socket. Listeners to changes subscribe here. */
 function makeDoor(
   server: ServerConfig,
   secret: Uint8Array | undefined,
@@ -99,8 +99,8 @@ function makeDoor(
 }
 
 /**
- * What ends the server cleanly. On Windows also Ctrl-Break and closing the console, after which the
- * system gives a process some 5 seconds; elsewhere SIGHUP is left alone, as nohup(1) wants it.
+ * The signals that end the server cleanly. On Windows they include Ctrl-Break and the closing of the
+ * console, after which a process has about 5 seconds. Elsewhere SIGHUP is not handled, for nohup(1).
  */
 const SIGNALS: readonly NodeJS.Signals[] =
   process.platform === "win32"
@@ -115,7 +115,7 @@ async function bindTo(
     return await bind({ address: server_ip, port: server_port, ...handlers });
   } catch (error) {
     const where = server_ip === "*" ? "every interface" : server_ip;
-    throw new UserError(`Cannot listen on UDP port ${server_port}, ${where}: ${reasonOf(error)}`, {
+    throw cannot(`listen on UDP port ${server_port}, ${where}`, undefined, reasonOf(error), {
       exitCode: EXIT.bind,
       cause: error,
       hint: BIND_HINTS[errorCode(error) ?? ""],
