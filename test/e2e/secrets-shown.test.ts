@@ -101,6 +101,13 @@ describe.each(SOME)("%s is not shown", (_, pasted) => {
   });
 });
 
+test("a key in two lines is not shown by --debug", async () => {
+  await using folder = await temporaryFolder();
+  await writeFile(folder.file("file"), "");
+  const path = `file/${PASTED["a key in two lines"]}`;
+  await expectNothingShownBy([{ args: ["ping", "--debug", path], cwd: folder.path }]);
+});
+
 test("a server does not show a key that a client sends as its name", async () => {
   await using setup = await newSetup();
   await using server = await serve(["--debug", setup.config]);

@@ -50,8 +50,16 @@ test("a path is hidden from one slash to the next, and a name alone", () => {
   expect(withoutSecrets(`keeping "/var/lib/my ${KEY}.json", 0 hosts`)).toBe(
     'keeping "/var/lib/(a secret)", 0 hosts',
   );
+  const name = PASTED["a key with a quotation mark inside"]!;
+  expect(withoutSecrets(`new host ${name} at x`)).toBe("new host (a secret) at x");
   expect(withoutSecrets(`new host ${KEY} at 203.0.113.7`)).toBe(
     "new host (a secret) at 203.0.113.7",
+  );
+});
+
+test("an apostrophe is no quotation mark", () => {
+  expect(withoutSecrets(`this machine's name is "${KEY}", and 'nas' is better`)).toBe(
+    `this machine's name is "(a secret)", and 'nas' is better`,
   );
 });
 
