@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
+import { expectSuccess, runProcess } from "./processes.ts";
 import { freePort, temporaryFolder } from "./temporary.ts";
 
 const WINDOWS = process.platform === "win32";
@@ -64,10 +65,8 @@ function show(line: string): void {
 
 /** Runs a command that ends by itself. */
 async function dynip(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  const child = Bun.spawn([BINARY, ...args], { stderr: "pipe", timeout: DEADLINE_MS });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  if ((await child.exited) !== 0) throw new Error(`dynip ${args.join(" ")}: ${stderr}`);
-  return { stdout, stderr };
+  const command = [BINARY, ...args];
+  return expectSuccess(command, await runProcess(command));
 }
 
 /** Shows lines as they come, and waits for one with a word in it. */

@@ -92,12 +92,3 @@ export async function hasIPv6(): Promise<boolean> {
     socket.close();
   }
 }
-
-/** Resolves as soon as `condition` holds; rejects with `what` when it does not within 5 seconds. */
-export async function eventually(what: string, condition: () => boolean | Promise<boolean>) {
-  const deadline = Date.now() + 5000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not within 5 seconds: ${what}`);
-    await Bun.sleep(5);
-  }
-}

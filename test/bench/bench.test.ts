@@ -2,23 +2,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { runProcess } from "../processes.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 const BENCH = join(import.meta.dir, "bench.ts");
 
-async function bench(...args: string[]) {
-  const child = Bun.spawn([process.execPath, BENCH, ...args], {
-    stdin: "ignore",
-    stderr: "pipe",
-    timeout: 20_000,
-  });
-  const [exitCode, stdout, stderr] = await Promise.all([
-    child.exited,
-    child.stdout.text(),
-    child.stderr.text(),
-  ]);
-  return { exitCode, stdout, stderr };
-}
+const bench = (...args: string[]) => runProcess([process.execPath, BENCH, ...args]);
 
 test("one measure: a table on stdout, all samples in the file", async () => {
   await using folder = await temporaryFolder();

@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import { cpus, loadavg, release, tmpdir, totalmem, type } from "node:os";
 
 import { version } from "../../package.json";
+import { runProcess } from "../processes.ts";
 
 export interface Machine {
   readonly date: string;
@@ -78,11 +79,8 @@ const FILE_SYSTEMS: Readonly<Record<number, string>> = {
 
 async function said(program: string, argument: string): Promise<string> {
   if (!Bun.which(program, { PATH: PATH_WITH_SBIN })) return "";
-  const child = Bun.spawn([program, argument], {
-    env: { ...process.env, PATH: PATH_WITH_SBIN },
-    timeout: 5000,
-  });
-  return await child.stdout.text();
+  const env = { ...process.env, PATH: PATH_WITH_SBIN };
+  return (await runProcess([program, argument], { env, deadline: 5000 })).stdout;
 }
 
 /** Where servers such as named are, which need not be in a user's PATH. */

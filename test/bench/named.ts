@@ -1,7 +1,7 @@
 /** BIND 9 on loopback: takes signed updates of one zone, and journals each before it answers. */
 import { freePort, temporaryFolder } from "../temporary.ts";
 import { PATH_WITH_SBIN } from "./machine.ts";
-import { run, startProcess } from "./processes.ts";
+import { run, startProgram } from "./processes.ts";
 
 export const ZONE = "bench.";
 
@@ -30,7 +30,7 @@ export async function startNamed(): Promise<Named> {
     await Bun.write(folder.file("zone"), ZONE_TEXT);
     await Bun.write(folder.file("named.conf"), configuration(folder.path, port));
     const command = [which("named")!, "-f", "-c", folder.file("named.conf")];
-    const named = await startProcess(command, /^running$/m);
+    const named = await startProgram(command, /^running$/m);
     return {
       port,
       file: folder.file,

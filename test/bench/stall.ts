@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { startDynip } from "./dynip-server.ts";
 import type { Bench, Row } from "./measure.ts";
-import { run, type RunningProcess, startServer } from "./processes.ts";
+import { run, type RunningServer, startServer } from "./processes.ts";
 import { format } from "./table.ts";
 
 const HOSTS = 100_000;
@@ -53,7 +53,7 @@ export async function stall(bench: Bench): Promise<Row[]> {
   ];
 }
 
-async function longestGap(process: RunningProcess): Promise<number> {
+async function longestGap(process: RunningServer): Promise<number> {
   return Number((await process.said(/longest gap (\S+) ms\n/))[1]);
 }
 

@@ -9,7 +9,8 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import { encodeClientLog } from "../../src/store/format.ts";
 import type { Hosts } from "../../src/host.ts";
-import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);

@@ -5,7 +5,14 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 
+import {
+  cleanEnvironment,
+  type RunningProcess,
+  type RunResult,
+  startProcess,
+} from "../processes.ts";
 import { freePort, temporaryFolder } from "../temporary.ts";
+import { within } from "../waiting.ts";
 
 const DIST = resolve(import.meta.dir, "..", "..", "dist");
 
@@ -25,14 +32,8 @@ const SAID_MS = 5000 * PATIENCE;
 
 export interface RunOptions {
   cwd?: string;
-  /** On top of this process's environment less what steers dynip. */
+  /** On top of {@link cleanEnvironment}. */
   env?: Record<string, string | undefined>;
-}
-
-export interface RunResult {
-  exitCode: number;
-  stdout: string;
-  stderr: string;
 }
 
 /** Runs `dynip` with these arguments to its end. */
@@ -41,82 +42,32 @@ export async function dynip(
   options: RunOptions = {},
   deadline: number = DEADLINE_MS,
 ): Promise<RunResult> {
-  const child = spawn(args, options, deadline);
-  const [exitCode, stdout, stderr] = await Promise.all([
-    child.exited,
-    child.stdout.text(),
-    child.stderr.text(),
-  ]);
-  return { exitCode, stdout, stderr };
+  return await start(args, options, deadline).result();
 }
 
-export interface Server {
+export interface Server extends Omit<RunningProcess, "said"> {
   readonly port: number;
-  readonly pid: number;
-  /** What it has said on stderr so far. */
-  stderr(): string;
-  /** Sends a signal and resolves to the result of the whole run. */
-  stop(signal?: NodeJS.Signals): Promise<RunResult>;
   /** Resolves when stderr has `text`; rejects when it does not within {@link SAID_MS}. */
   said(text: string): Promise<void>;
-  /** Closes our end of its stderr: whatever it says from now on is an error to it. */
-  hangUp(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Starts `dynip serve` and waits until it listens. */
 export async function serve(args: string[], options: RunOptions = {}): Promise<Server> {
-  const child = spawn(["serve", ...args], options, SERVER_DEADLINE_MS);
-  let stderr = "";
-  const reader = child.stderr.getReader();
-  const reading = (async () => {
-    const decoder = new TextDecoder();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      stderr += decoder.decode(value, { stream: true });
-    }
-  })();
-  const stdout = child.stdout.text();
-  const result = async (): Promise<RunResult> => {
-    const exitCode = await within(DEADLINE_MS, "the server's end", child.exited);
-    await reading;
-    return { exitCode, stdout: await stdout, stderr };
-  };
-  const server: Omit<Server, "port"> = {
-    pid: child.pid,
-    stderr: () => stderr,
-    stop(signal = "SIGTERM") {
-      child.kill(signal);
-      return result();
-    },
-    hangUp: () => reader.cancel(),
-    async said(text) {
-      const deadline = Date.now() + SAID_MS;
-      while (!stderr.includes(text)) {
-        if (Date.now() > deadline) {
-          throw new Error(`not said within ${SAID_MS} ms: ${text}\n${stderr}`);
-        }
-        await Bun.sleep(2);
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.exited;
-    },
-  };
-  const started = await Promise.race([
-    server.said("listening on").then(() => true),
-    child.exited.then(() => false),
-  ]).catch(async (error) => {
+  const server = start(["serve", ...args], options, SERVER_DEADLINE_MS);
+  try {
+    const [, port] = await server.said(/listening on UDP port (\d+).*\n/, SAID_MS);
+    return {
+      ...server,
+      port: Number(port),
+      stop: (signal) => within(DEADLINE_MS, "the server's end", server.stop(signal)),
+      async said(text) {
+        await server.said(text, SAID_MS);
+      },
+    };
+  } catch (error) {
     await server[Symbol.asyncDispose]();
     throw error;
-  });
-  if (!started) {
-    const { exitCode } = await result();
-    throw new Error(`dynip serve ended with ${exitCode}: ${stderr}`);
   }
-  return Object.assign(server, { port: Number(/UDP port (\d+)/.exec(stderr)![1]) });
 }
 
 /** A folder with a configuration for a server and clients of this machine, on a free port. */
@@ -153,29 +104,10 @@ export interface SightingRecord {
 }
 export type HostRecord = Partial<Record<"ipv4" | "ipv6", SightingRecord>>;
 
-function spawn(args: string[], { cwd, env }: RunOptions, timeout: number) {
-  return Bun.spawn([BINARY, ...args], {
-    ...(cwd === undefined ? {} : { cwd }),
+function start(args: string[], { cwd, env }: RunOptions, deadline: number): RunningProcess {
+  return startProcess([BINARY, ...args], {
+    ...(cwd !== undefined && { cwd }),
     env: { ...cleanEnvironment(), ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout,
-    killSignal: "SIGKILL",
+    deadline,
   });
-}
-
-/** Without what would steer dynip, Bun, or the colours of its output. */
-function cleanEnvironment(): Record<string, string | undefined> {
-  const steering = /^(DYNIP_|BUN_|JOURNAL_STREAM$|NO_COLOR$|FORCE_COLOR$|CI$|TEST$|TERM$)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !steering.test(name)));
-}
-
-async function within<T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> {
-  return await Promise.race([
-    promise,
-    Bun.sleep(milliseconds).then(() => {
-      throw new Error(`not within ${milliseconds} ms: ${what}`);
-    }),
-  ]);
 }

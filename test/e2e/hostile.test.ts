@@ -10,7 +10,8 @@ import { networkInterfaces } from "node:os";
 
 import { canonicalAddress } from "../../src/protocol/address.ts";
 import { bind, connect } from "../../src/system/udp.ts";
-import { eventually } from "../temporary.ts";
+import { runProcess } from "../processes.ts";
+import { eventually } from "../waiting.ts";
 import {
   dynip,
   HAS_SIGNALS,
@@ -614,10 +615,8 @@ async function forge(target: Target, sources: readonly [address: string, port: n
   const packets = sources.map(([address, port], index) => {
     return [address, port, target.port, signedPing({ name: `forged-${index}` })];
   });
-  const run = Bun.spawn([python!, "-c", FORGER], { stdin: "pipe", stderr: "pipe", timeout: 5000 });
-  run.stdin.write(JSON.stringify(packets));
-  await run.stdin.end();
-  const [exitCode, stderr] = await Promise.all([run.exited, run.stderr.text()]);
+  const input = JSON.stringify(packets);
+  const { exitCode, stderr } = await runProcess([python!, "-c", FORGER], { input, deadline: 5000 });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   await target.handled();
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 
 import { bind, type ConnectedSocket, connect } from "../../src/system/udp.ts";
-import { eventually } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 import { dynip, newSetup, PATIENCE, serve } from "./dynip.ts";
 
 const env = { DYNIP_SECRET: "A".repeat(43) };

@@ -2,7 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { hostname } from "node:os";
 
-import { eventually, hasIPv6, receiver } from "../temporary.ts";
+import { runProcess } from "../processes.ts";
+import { hasIPv6, receiver } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 import { BINARY, dynip, newSetup, serve } from "./dynip.ts";
 
 const onIPv6 = test.skipIf(!(await hasIPv6()));
@@ -54,10 +56,9 @@ test.skipIf(script === null)("on a terminal it says one line", async () => {
     `server_hostname = "127.0.0.1"\nserver_port = ${server.port}\nclient_name = "nas"`,
   );
   const command = `'${BINARY}' ping '${setup.config}'`;
-  const run = Bun.spawn([script!, "-qec", command, "/dev/null"], { timeout: 10_000 });
-  const output = await run.stdout.text();
-  expect(await run.exited).toBe(0);
-  expect(output).toBe(
+  const { exitCode, stdout } = await runProcess([script!, "-qec", command, "/dev/null"]);
+  expect(exitCode).toBe(0);
+  expect(stdout).toBe(
     `sent "nas" to 127.0.0.1 (127.0.0.1), port ${server.port}; nothing confirms that it arrived\r\n`,
   );
 });

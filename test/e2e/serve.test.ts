@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 
-import { eventually, freePort, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { freePort, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);

@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 
 import { encodeKey } from "../../src/protocol/message.ts";
-import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, type RunOptions, serve } from "./dynip.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);

@@ -17,8 +17,9 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 
-import { eventually } from "../temporary.ts";
-import { BINARY, dynip, HAS_SIGNALS, newSetup, PATIENCE, type RunResult, serve } from "./dynip.ts";
+import { type RunResult, startProcess } from "../processes.ts";
+import { eventually } from "../waiting.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSetup, PATIENCE, serve } from "./dynip.ts";
 import { openPeer, SECRET } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
@@ -35,36 +36,14 @@ async function newSignedSetup(server = "") {
 }
 
 /** Starts any command, in an environment with nothing but a PATH in it. It ends in time. */
-function start(command: string[], cwd: string) {
-  const child = Bun.spawn(command, {
+const start = (command: string[], cwd: string) =>
+  startProcess(command, {
     cwd,
     env: { PATH: process.env["PATH"] },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: 10_000 * PATIENCE,
-    killSignal: "SIGKILL",
+    deadline: 10_000 * PATIENCE,
   });
-  const result = (async (): Promise<RunResult> => {
-    const output = Promise.all([child.stdout.text(), child.stderr.text()]);
-    const exitCode = await child.exited;
-    const [stdout, stderr] = await output;
-    return { exitCode, stdout, stderr };
-  })();
-  return {
-    run: () => result,
-    stop(): Promise<RunResult> {
-      child.kill("SIGTERM");
-      return result;
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.exited;
-    },
-  };
-}
 
-const run = (command: string[], cwd: string): Promise<RunResult> => start(command, cwd).run();
+const run = (command: string[], cwd: string): Promise<RunResult> => start(command, cwd).result();
 
 /** A command of ours as a shell runs it: `prelude` comes first, and `redirections` last. */
 const inShell = (prelude: string, redirections: string, ...args: string[]): string[] => [

@@ -6,8 +6,9 @@ import { describe, expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 
+import type { RunResult } from "../processes.ts";
 import { freePort } from "../temporary.ts";
-import { dynip, HAS_SIGNALS, newSetup, type RunResult, serve } from "./dynip.ts";
+import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 import { digits, openPeer, SECRET, signedPing } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);

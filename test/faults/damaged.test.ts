@@ -8,6 +8,7 @@ import { mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promise
 import { join } from "node:path";
 
 import { encodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { startProcess } from "../processes.ts";
 import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "../e2e/dynip.ts";
 import { JOURNAL, LOG, OLD_JOURNAL, recordOf } from "./check.ts";
 
@@ -262,11 +263,8 @@ describe.skipIf(process.platform !== "linux")(
 
 /** The exit code of a start that has a second; undefined when that was not enough. */
 async function startBriefly({ config }: Setup): Promise<number | undefined> {
-  const child = Bun.spawn([BINARY, "serve", config], { stdio: ["ignore", "ignore", "ignore"] });
-  const inTime = await Promise.race([child.exited, Bun.sleep(1000)]);
-  child.kill("SIGKILL");
-  await child.exited;
-  return inTime ?? undefined;
+  await using server = startProcess([BINARY, "serve", config]);
+  return (await Promise.race([server.exited, Bun.sleep(1000)])) ?? undefined;
 }
 
 function makeFifo(path: string): void {

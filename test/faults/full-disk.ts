@@ -23,7 +23,7 @@ export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[
     size: "1m",
     from: setup.file("empty"),
   });
-  await server.started();
+  await server.said("listening on", 5000);
   const load = new Load(setup.port, SECRET, NAMES, new Random(1));
   await load.start();
   try {
@@ -37,7 +37,7 @@ export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[
   const log = server.inside(`${folder}/dynip.json`);
   await eventually(async () => hasAll(await readFile(log), load));
   const wrong = hasAll(await readFile(log), load) ? [] : ["an acknowledged update is missing"];
-  if ((await server.stop("SIGTERM")) !== 0) wrong.push(`does not stop cleanly: ${server.stderr()}`);
+  if ((await server.stop()).exitCode !== 0) wrong.push(`does not stop cleanly: ${server.stderr()}`);
   count(into, "the end", wrong);
   return [into];
 }

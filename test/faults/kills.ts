@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { errorCode } from "../../src/system/errors.ts";
 import { BINARY, HAS_SIGNALS, serve } from "../e2e/dynip.ts";
 import { Random } from "../fuzz/random.ts";
+import { startProcess } from "../processes.ts";
 import { Load } from "./load.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
 import { newSignedSetup, SECRET } from "./signed-setup.ts";
@@ -65,10 +66,8 @@ export async function kills(
 }
 
 async function killAtStart(config: string, milliseconds: number): Promise<void> {
-  const child = Bun.spawn([BINARY, "serve", config], { stdio: ["ignore", "ignore", "ignore"] });
+  await using _server = startProcess([BINARY, "serve", config]);
   await Bun.sleep(milliseconds);
-  child.kill("SIGKILL");
-  await child.exited;
 }
 
 interface Entry {

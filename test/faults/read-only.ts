@@ -30,9 +30,7 @@ export async function readOnlyFolder(progress: Progress): Promise<Outcome[]> {
         from,
         isReadOnly: true,
       });
-      await server.started();
-      exitCode = await server.exited;
-      stderr = server.stderr();
+      ({ exitCode, stderr } = await server.result());
     } else {
       await chmod(folder, 0o555);
       ({ exitCode, stderr } = await dynip(["serve", setup.config]));

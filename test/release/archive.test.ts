@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 
 import { tar } from "../../.github/release/tar.ts";
 import { zip } from "../../.github/release/zip.ts";
+import { runProcess } from "../processes.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 const TIME = Date.UTC(2026, 10, 22, 17, 20, 34) / 1000;
@@ -27,10 +28,9 @@ const testWithPython = test.skipIf(!PYTHON);
 const UNZIP = Bun.which("unzip");
 
 async function python(script: string, path: string): Promise<unknown> {
-  const run = Bun.spawn([PYTHON!, "-c", script, path], { stderr: "pipe", timeout: 20_000 });
-  const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
-  expect(errors).toBe("");
-  return JSON.parse(output);
+  const { stdout, stderr } = await runProcess([PYTHON!, "-c", script, path]);
+  expect(stderr).toBe("");
+  return JSON.parse(stdout);
 }
 
 testWithPython("Python reads the tar archive (skipped without Python)", async () => {
@@ -67,9 +67,9 @@ test.skipIf(!UNZIP)("unzip finds no error in the zip archive (skipped without un
   await using folder = await temporaryFolder();
   const path = folder.file("x.zip");
   await writeFile(path, await zip(ENTRIES, TIME));
-  const run = Bun.spawn([UNZIP!, "-t", path], { timeout: 20_000 });
-  expect(await run.stdout.text()).toContain("No errors detected");
-  expect(await run.exited).toBe(0);
+  const { exitCode, stdout } = await runProcess([UNZIP!, "-t", path]);
+  expect(stdout).toContain("No errors detected");
+  expect(exitCode).toBe(0);
 });
 
 test("the same entries make the same archive", async () => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { changelogEntry } from "../../.github/release/changelog.ts";
 import { dependencies } from "../../package.json";
+import { runProcess } from "../processes.ts";
 import { commitAll, repository } from "./repository.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
@@ -49,19 +50,8 @@ function manifest(packages: Record<string, string>): string {
 
 const check = (path: string) => run(path, "check.ts");
 
-async function run(path: string, script: string, ...args: string[]) {
-  const child = Bun.spawn([process.execPath, join(SCRIPTS, script), ...args], {
-    cwd: path,
-    stderr: "pipe",
-    timeout: DEADLINE_MS,
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
+const run = (cwd: string, script: string, ...args: string[]) =>
+  runProcess([process.execPath, join(SCRIPTS, script), ...args], { cwd, deadline: DEADLINE_MS });
 
 test(
   "a repository that is ready passes, and the command to tag it is printed",

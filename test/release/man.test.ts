@@ -7,6 +7,7 @@ import { manualPage } from "../../.github/release/man.ts";
 import { dynip } from "../../src/commands/root.ts";
 import { COMMON_ARGS, describe, resolve, subcommandsOf } from "../../src/commands/definition.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
+import { runProcess } from "../processes.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 const SRC = join(import.meta.dir, "..", "..", "src");
@@ -72,11 +73,9 @@ test.skipIf(!MANDOC)("mandoc finds no fault with the page (skipped without mando
   await using folder = await temporaryFolder();
   const path = folder.file("dynip.1");
   await Bun.write(path, page);
-  const run = Bun.spawn([MANDOC!, "-Tlint", path], { stderr: "pipe", timeout: 20_000 });
-  const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
-  expect({ output, errors, exitCode: await run.exited }).toEqual({
-    output: "",
-    errors: "",
+  expect(await runProcess([MANDOC!, "-Tlint", path])).toEqual({
     exitCode: 0,
+    stdout: "",
+    stderr: "",
   });
 });

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import { outputOf } from "../processes.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 /** The time of every commit, in seconds since 1970. */
@@ -28,10 +29,8 @@ export async function commitAll(path: string): Promise<void> {
 /** Runs git. Resolves to its output. */
 async function git(path: string, ...args: string[]): Promise<string> {
   const date = `${TIME} +0000`;
-  const run = Bun.spawn(["git", "-c", "core.autocrlf=false", ...args], {
+  const output = await outputOf(["git", "-c", "core.autocrlf=false", ...args], {
     cwd: path,
-    stderr: "pipe",
-    timeout: 20_000,
     env: {
       ...process.env,
       GIT_CONFIG_GLOBAL: process.platform === "win32" ? "NUL" : "/dev/null",
@@ -44,7 +43,5 @@ async function git(path: string, ...args: string[]): Promise<string> {
       GIT_COMMITTER_DATE: date,
     },
   });
-  const [output, errors] = await Promise.all([run.stdout.text(), run.stderr.text()]);
-  if ((await run.exited) !== 0) throw new Error(`git ${args.join(" ")}: ${errors}`);
   return output.trimEnd();
 }

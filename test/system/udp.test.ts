@@ -2,7 +2,8 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 
 import { WANTED_BYTES } from "../../src/system/receive-buffer.ts";
 import { bind, type BoundSocket, connect } from "../../src/system/udp.ts";
-import { eventually, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 
 const onIPv6 = test.skipIf(!(await hasIPv6()));
 
