@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 
 import { expectSuccess, runProcess } from "./processes.ts";
 import { freePort, temporaryFolder } from "./temporary.ts";
+import { eventually } from "./waiting.ts";
 
 const WINDOWS = process.platform === "win32";
 const BINARY = resolve(import.meta.dir, "..", "dist", WINDOWS ? "dynip.exe" : "dynip");
@@ -83,12 +84,6 @@ function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
   })();
   return {
     end: () => reading,
-    async until(word: string): Promise<void> {
-      const deadline = Date.now() + DEADLINE_MS;
-      while (!seen.includes(word)) {
-        if (Date.now() > deadline) throw new Error(`the server did not say "${word}": ${seen}`);
-        await Bun.sleep(5);
-      }
-    },
+    until: (word: string) => eventually(word, () => seen.includes(word), DEADLINE_MS),
   };
 }

@@ -10,11 +10,20 @@ export async function eventually(
   condition: () => boolean | Promise<boolean>,
   milliseconds = 5000,
 ): Promise<void> {
+  if (!(await holdsWithin(milliseconds, condition))) throw tooLate(milliseconds, what);
+}
+
+/** Whether `condition`, which is asked again and again, holds within so many milliseconds. */
+export async function holdsWithin(
+  milliseconds: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<boolean> {
   const deadline = performance.now() + milliseconds;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${what}`);
+    if (performance.now() > deadline) return false;
     await Bun.sleep(2);
   }
+  return true;
 }
 
 /**
@@ -27,14 +36,15 @@ export async function within<T>(
   what: string,
   promise: Promise<T>,
 ): Promise<T> {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`not within ${milliseconds} ms: ${what}`)),
-    milliseconds,
-  );
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(tooLate(milliseconds, what)), milliseconds);
   try {
-    return await Promise.race([promise, tooLate]);
+    return await Promise.race([promise, late.promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function tooLate(milliseconds: number, what: string): Error {
+  return new Error(`not within ${milliseconds} ms: ${what}`);
 }

@@ -1,5 +1,5 @@
 /** dynip's server as it is measured: the compiled binary, on loopback, with hosts in its log. */
-import { chmod, copyFile } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 
 import { encodeKey } from "../../src/protocol/message.ts";
 import { BINARY, newSetup } from "../e2e/dynip.ts";
@@ -21,9 +21,9 @@ export async function startDynip(
   hosts: number,
   env: Record<string, string> = {},
 ): Promise<DynipServer> {
-  const setup = await newSetup({ server: SERVER });
+  const secret = kind === "signed" ? encodeKey(SECRET) : undefined;
+  const setup = await newSetup({ server: SERVER, secret });
   try {
-    if (kind === "signed") await addSecret(setup.config);
     if (hosts > 0) await copyFile(await clientLogs.path(kind, hosts), setup.logPath);
     const server = await startServer([BINARY, "serve", setup.config], env);
     return {
@@ -38,13 +38,6 @@ export async function startDynip(
     await setup[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** Puts the secret of the bench's hosts into a configuration. */
-export async function addSecret(config: string): Promise<void> {
-  const text = await Bun.file(config).text();
-  await Bun.write(config, `secret = "${encodeKey(SECRET)}"\n${text}`);
-  await chmod(config, 0o600);
 }
 
 /** One address alone, so that it is IPv4 that is measured; and room for as many hosts as there are. */

@@ -3,6 +3,7 @@
  * deadline, and no process outlives its test.
  */
 import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import {
@@ -13,6 +14,7 @@ import {
 } from "../processes.ts";
 import { freePort, temporaryFolder } from "../temporary.ts";
 import { within } from "../waiting.ts";
+import { SECRET } from "./wire.ts";
 
 const DIST = resolve(import.meta.dir, "..", "..", "dist");
 
@@ -70,21 +72,29 @@ export async function serve(args: string[], options: RunOptions = {}): Promise<S
   }
 }
 
+/** What is in a configuration: lines of its sections, and the secret above them. */
+export interface SetupOptions {
+  server?: string;
+  client?: string;
+  secret?: string | undefined;
+}
+
 /** A folder with a configuration for a server and clients of this machine, on a free port. */
-export async function newSetup(sections: { server?: string; client?: string } = {}) {
+export async function newSetup({ server = "", client = "", secret }: SetupOptions = {}) {
   const folder = await temporaryFolder();
   const port = await freePort();
   const config = folder.file("dynip.toml");
-  await Bun.write(
+  await writeFile(
     config,
-    `[server]
+    `${secret === undefined ? "" : `secret = "${secret}"\n`}[server]
 server_port = ${port}
-${sections.server ?? ""}
+${server}
 [client]
 server_hostname = "127.0.0.1"
 server_port = ${port}
-${sections.client ?? ""}
+${client}
 `,
+    { mode: secret === undefined ? 0o644 : 0o600 },
   );
   const logPath = folder.file("dynip.json");
   return {
@@ -96,6 +106,10 @@ ${sections.client ?? ""}
     readLog: (): Promise<Record<string, HostRecord>> => Bun.file(logPath).json(),
   };
 }
+
+/** The same with a secret, for a client `nas`. */
+export const newSignedSetup = (sections: SetupOptions = {}) =>
+  newSetup({ secret: SECRET, client: 'client_name = "nas"', ...sections });
 
 export interface SightingRecord {
   address: string;

@@ -4,14 +4,12 @@
  * the protocol and of the operator's patience.
  */
 import { describe, expect, test } from "bun:test";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 
-import { encodeKey } from "../../src/protocol/message.ts";
 import { startProcess } from "../processes.ts";
-import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+import { dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
 
 const FLOOD = `${import.meta.dir}/../flood.ts`;
-const SECRET = encodeKey(new Uint8Array(32).fill(7));
 
 /** A flood that ends by itself, or with its scope. */
 function flood(kind: string, port: number, seconds: number) {
@@ -22,14 +20,6 @@ function flood(kind: string, port: number, seconds: number) {
     /** Datagrams a second, when it is over. */
     rate: async (): Promise<number> => Number((await child.result()).stdout),
   };
-}
-
-async function newSignedSetup(server = "") {
-  const setup = await newSetup({ server, client: 'client_name = "nas"' });
-  const text = await readFile(setup.config, "utf8");
-  await writeFile(setup.config, `secret = "${SECRET}"\n${text}`);
-  await chmod(setup.config, 0o600);
-  return setup;
 }
 
 /** Resident memory in MB; Linux alone says. */
@@ -47,7 +37,7 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
   ])(
     "%s datagrams (%s), an honest client is acknowledged, and SIGTERM ends the server",
     async (kind, server) => {
-      await using setup = await newSignedSetup(server);
+      await using setup = await newSignedSetup({ server });
       await using running = await serve([setup.config]);
       await using noise = flood(kind, running.port, 90);
       await Bun.sleep(1000);

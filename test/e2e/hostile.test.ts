@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 
 import { canonicalAddress } from "../../src/protocol/address.ts";
@@ -87,12 +87,8 @@ async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Pro
   const setup = await newSetup({
     server: `allow_plain = ${takesPlain}\n[server.generations]\nrevoked = 2`,
     client: 'client_name = "honest"',
+    secret: hasSecret ? SECRET : undefined,
   });
-  if (hasSecret) {
-    const text = await readFile(setup.config, "utf8");
-    await writeFile(setup.config, `secret = "${SECRET}"\n${text}`);
-    await chmod(setup.config, 0o600);
-  }
   if (Object.keys(hosts).length > 0) await writeFile(setup.logPath, JSON.stringify(hosts));
   let server = await serve(["--debug", setup.config]);
   const peer = await openPeer(setup.port);

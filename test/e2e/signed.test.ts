@@ -3,24 +3,16 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 
 import { encodeKey } from "../../src/protocol/message.ts";
+import { runProcess } from "../processes.ts";
 import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
 import { eventually } from "../waiting.ts";
-import { dynip, HAS_SIGNALS, newSetup, type RunOptions, serve } from "./dynip.ts";
+import { dynip, HAS_SIGNALS, newSetup, newSignedSetup, type RunOptions, serve } from "./dynip.ts";
+import { SECRET } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 const onIPv6 = test.skipIf(!(await hasIPv6()));
 
-const SECRET = encodeKey(new Uint8Array(32).fill(7));
 const OTHER = encodeKey(new Uint8Array(32).fill(8));
-
-/** A server and a client `nas` with one secret, in one file. */
-async function newSignedSetup(sections: { server?: string; client?: string } = {}) {
-  const setup = await newSetup({ client: 'client_name = "nas"', ...sections });
-  const text = await readFile(setup.config, "utf8");
-  await writeFile(setup.config, `secret = "${SECRET}"\n${text}`);
-  await chmod(setup.config, 0o600);
-  return setup;
-}
 
 const ping = (config: string, options: RunOptions = {}, ...args: string[]) =>
   dynip(["ping", "--timeout", "1", ...args, config], options);
@@ -340,13 +332,13 @@ describe("dynip serve", () => {
 const python = Bun.which("python3") ?? Bun.which("python");
 describe.skipIf(python === null)("a second implementation, in Python", () => {
   const program = `${import.meta.dir}/../second/dynip1.py`;
-  const peer = (...args: string[]) =>
-    Bun.spawn([python!, program, ...args], { stdin: "pipe", stdout: "pipe", timeout: 20_000 });
+  const peer = (...args: string[]) => [python!, program, ...args];
 
   test("agrees on the test vectors", async () => {
-    const run = peer("vectors", `${import.meta.dir}/../vectors.json`);
-    expect(await run.stdout.text()).toStartWith("ok: ");
-    expect(await run.exited).toBe(0);
+    const vectors = `${import.meta.dir}/../vectors.json`;
+    const { exitCode, stdout } = await runProcess(peer("vectors", vectors));
+    expect(stdout).toStartWith("ok: ");
+    expect(exitCode).toBe(0);
   });
 
   test.each([
@@ -357,20 +349,25 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     await using setup = await newSignedSetup();
     await using server = await serve([setup.config]);
     const args = ["--port", String(server.port), "--name", "py", "--secret", SECRET];
-    const run = peer("ping", ...args, "--clock", clock, "--timeout", "5");
-    expect(JSON.parse(await run.stdout.text())).toMatchObject({
+    const command = peer("ping", ...args, "--clock", clock, "--timeout", "5");
+    const { exitCode, stdout } = await runProcess(command);
+    expect(JSON.parse(stdout)).toMatchObject({
       acknowledged: true,
       address: "127.0.0.1",
       challenges: 1,
       datagrams: 2,
     });
-    expect(await run.exited).toBe(0);
+    expect(exitCode).toBe(0);
     await server.said("new host py at 127.0.0.1");
   });
 
   test("acknowledges our client, and not one with another secret", async () => {
     await using setup = await newSignedSetup();
-    const server = peer("serve", "--secret", SECRET);
+    const server = Bun.spawn(peer("serve", "--secret", SECRET), {
+      stdin: "pipe", // it ends with its standard input
+      stdout: "pipe",
+      timeout: 20_000,
+    });
     try {
       const lines = readLines(server.stdout);
       const { port } = JSON.parse(await lines());

@@ -19,21 +19,12 @@ import { join } from "node:path";
 
 import { type RunResult, startProcess } from "../processes.ts";
 import { eventually } from "../waiting.ts";
-import { BINARY, dynip, HAS_SIGNALS, newSetup, PATIENCE, serve } from "./dynip.ts";
-import { openPeer, SECRET } from "./wire.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSignedSetup, PATIENCE, serve } from "./dynip.ts";
+import { openPeer } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 const isLinux = process.platform === "linux";
 const isLinuxRoot = isLinux && process.getuid!() === 0;
-
-/** A server and a client `nas`, with a secret in their configuration. */
-async function newSignedSetup(server = "") {
-  const setup = await newSetup({ server, client: 'client_name = "nas"' });
-  const text = await readFile(setup.config, "utf8");
-  await writeFile(setup.config, `secret = "${SECRET}"\n${text}`, { mode: 0o600 });
-  await chmod(setup.config, 0o600);
-  return setup;
-}
 
 /** Starts any command, in an environment with nothing but a PATH in it. It ends in time. */
 const start = (command: string[], cwd: string) =>
@@ -282,7 +273,7 @@ describe.skipIf(!HAS_SIGNALS)("a symbolic link at client_log_path", () => {
 onUnix(
   "with umask 000 no file is ever readable by others",
   async () => {
-    await using setup = await newSignedSetup("allow_plain = true");
+    await using setup = await newSignedSetup({ server: "allow_plain = true" });
     const init = await run(inShell("umask 000; ", "", "init", "new.toml"), setup.path);
     expect(init.exitCode).toBe(0);
     expect(lstatSync(setup.file("new.toml")).mode & 0o777).toBe(0o600);

@@ -6,8 +6,11 @@ import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 
-const SECRET_BYTES = Buffer.alloc(32, 7);
-/** The servers' secret, as a configuration holds it. */
+import { eventually } from "../waiting.ts";
+
+/** The servers' secret. */
+export const SECRET_BYTES = Buffer.alloc(32, 7);
+/** The same, as a configuration holds it. */
 export const SECRET = SECRET_BYTES.toString("base64url");
 
 export const NO_COOKIE = "0".repeat(32);
@@ -101,13 +104,8 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
     passes: (datagram: string) => boolean,
     milliseconds = 3000,
   ): Promise<string> => {
-    const deadline = Date.now() + milliseconds;
-    for (;;) {
-      const index = received.findIndex(passes);
-      if (index !== -1) return received.splice(index, 1)[0]!;
-      if (Date.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${what}`);
-      await Bun.sleep(1);
-    }
+    await eventually(what, () => received.some(passes), milliseconds);
+    return received.splice(received.findIndex(passes), 1)[0]!;
   };
   const sendTo = (datagram: string | Uint8Array, to: number, host: string): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -2,20 +2,24 @@
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 
 import { errorCode } from "../../src/system/errors.ts";
+import { newSignedSetup } from "../e2e/dynip.ts";
+import { SECRET_BYTES } from "../e2e/wire.ts";
 import { Random } from "../fuzz/random.ts";
+import { holdsWithin } from "../waiting.ts";
 import { isLog } from "./check.ts";
 import { Load } from "./load.ts";
-import { serveOnSmallDisk, type SmallDisk, whyNoNamespace } from "./namespace.ts";
+import { ON_SMALL_DISK, serveOnSmallDisk, type SmallDisk, whyNoNamespace } from "./namespace.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
-import { newSignedSetup, SECRET } from "./signed-setup.ts";
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `host-${index}`);
+
+const WAIT_MS = 5000;
 
 export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[]> {
   const into = outcome("ENOSPC: a disk of 1 MB, filled and freed");
   into.skipped = whyNoNamespace()!;
   if (into.skipped !== undefined) return [into];
-  await using setup = await newSignedSetup('client_log_path = "disk/dynip.json"');
+  await using setup = await newSignedSetup({ server: ON_SMALL_DISK });
   const folder = setup.file("disk");
   await mkdir(folder);
   await mkdir(setup.file("empty"));
@@ -24,7 +28,7 @@ export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[
     from: setup.file("empty"),
   });
   await server.said("listening on", 5000);
-  const load = new Load(setup.port, SECRET, NAMES, new Random(1));
+  const load = new Load(setup.port, SECRET_BYTES, NAMES, new Random(1));
   await load.start();
   try {
     for (let round = 1; round <= rounds; round++) {
@@ -35,8 +39,8 @@ export async function fullDisk(progress: Progress, rounds = 3): Promise<Outcome[
     await load.stop();
   }
   const log = server.inside(`${folder}/dynip.json`);
-  await eventually(async () => hasAll(await readFile(log), load));
-  const wrong = hasAll(await readFile(log), load) ? [] : ["an acknowledged update is missing"];
+  const isWhole = await holdsWithin(WAIT_MS, async () => hasAll(await readFile(log), load));
+  const wrong = isWhole ? [] : ["an acknowledged update is missing"];
   if ((await server.stop()).exitCode !== 0) wrong.push(`does not stop cleanly: ${server.stderr()}`);
   count(into, "the end", wrong);
   return [into];
@@ -70,10 +74,11 @@ async function fillAndFree(server: SmallDisk, folder: string, load: Load): Promi
   await rm(filler);
   if (!(await isAcknowledged(load))) wrong.push("does not recover without a restart");
   const promised = new Map(load.acknowledged);
-  if (!(await eventually(async () => hasAll(await readFile(log), { acknowledged: promised })))) {
+  const hasPromised = async () => hasAll(await readFile(log), { acknowledged: promised });
+  if (!(await holdsWithin(WAIT_MS, hasPromised))) {
     wrong.push("the log is not written again");
   }
-  await eventually(() => outages(server, unfilled, "works").length === 0);
+  await holdsWithin(WAIT_MS, () => outages(server, unfilled, "works").length === 0);
   wrong.push(...outages(server, unfilled, "works"));
   return wrong;
 }
@@ -118,14 +123,7 @@ async function fill(path: string): Promise<void> {
 /** Whether something is acknowledged that was not yet, within 5 seconds. */
 function isAcknowledged(load: Load): Promise<boolean> {
   const before = load.acknowledgements;
-  return eventually(() => load.acknowledgements > before);
-}
-
-async function eventually(condition: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (const end = performance.now() + 5000; performance.now() < end; await Bun.sleep(5)) {
-    if (await condition()) return true;
-  }
-  return false;
+  return holdsWithin(WAIT_MS, () => load.acknowledgements > before);
 }
 
 function hasAll(log: Buffer, { acknowledged }: Pick<Load, "acknowledged">): boolean {

@@ -2,12 +2,13 @@
 import { readdir } from "node:fs/promises";
 
 import { errorCode } from "../../src/system/errors.ts";
-import { BINARY, HAS_SIGNALS, serve } from "../e2e/dynip.ts";
+import { BINARY, HAS_SIGNALS, newSignedSetup, serve } from "../e2e/dynip.ts";
+import { SECRET_BYTES } from "../e2e/wire.ts";
 import { Random } from "../fuzz/random.ts";
 import { startProcess } from "../processes.ts";
+import { holdsWithin } from "../waiting.ts";
 import { Load } from "./load.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
-import { newSignedSetup, SECRET } from "./signed-setup.ts";
 
 const NAMES = Array.from({ length: 24 }, (_, index) => `host-${index}`);
 const LONGEST_LIFE_MS = 200;
@@ -19,8 +20,8 @@ export async function kills(
 ): Promise<Outcome[]> {
   const into = outcome("kill -9 of the server under load");
   const random = new Random(seed);
-  await using setup = await newSignedSetup();
-  const load = new Load(setup.port, SECRET, NAMES, random);
+  await using setup = await newSignedSetup({ server: 'server_ip = "127.0.0.1"' });
+  const load = new Load(setup.port, SECRET_BYTES, NAMES, random);
   const watch = new Watch(setup.logPath, load);
   await load.start();
   try {
@@ -88,22 +89,17 @@ class Watch {
 
   /** Waits until the log has what was promised. What was wrong with it. */
   async until(promised: ReadonlyMap<string, number>): Promise<string[]> {
-    const deadline = performance.now() + 5000;
-    for (;;) {
-      const wrong: string[] = [];
+    let wrong: string[] = [];
+    let missing: string[] = [];
+    const isOver = await holdsWithin(5000, async () => {
+      wrong = [];
       const counters = await this.#read(wrong);
-      if (wrong.length > 0) return wrong;
-      const missing = [...promised].filter(
-        ([name, counter]) => (counters.get(name) ?? 0) < counter,
-      );
-      if (missing.length === 0) return [];
-      if (performance.now() > deadline) {
-        return missing.map(
-          ([name, counter]) => `${name} has ${counters.get(name)}, acknowledged was ${counter}`,
-        );
-      }
-      await Bun.sleep(2);
-    }
+      missing = [...promised]
+        .filter(([name, counter]) => (counters.get(name) ?? 0) < counter)
+        .map(([name, counter]) => `${name} has ${counters.get(name)}, acknowledged was ${counter}`);
+      return wrong.length > 0 || missing.length === 0;
+    });
+    return isOver ? wrong : missing;
   }
 
   async #read(wrong: string[]): Promise<Map<string, number>> {

@@ -19,6 +19,9 @@ export interface SmallDisk extends RunningProcess {
   inside(path: string): string;
 }
 
+/** The lines of [server] for a server whose log is in the folder `disk` beside its configuration. */
+export const ON_SMALL_DISK = 'server_ip = "127.0.0.1"\nclient_log_path = "disk/dynip.json"';
+
 /**
  * Starts a server with a disk of `size` mounted at `folder`, which begins with a copy of what is in
  * the folder `from`.

@@ -2,11 +2,10 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 
 import { encodeClientLog } from "../../src/store/format.ts";
-import { dynip } from "../e2e/dynip.ts";
+import { dynip, newSignedSetup } from "../e2e/dynip.ts";
 import { recordOf } from "./check.ts";
-import { serveOnSmallDisk, whyNoNamespace } from "./namespace.ts";
+import { ON_SMALL_DISK, serveOnSmallDisk, whyNoNamespace } from "./namespace.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
-import { newSignedSetup } from "./signed-setup.ts";
 
 export async function readOnlyFolder(progress: Progress): Promise<Outcome[]> {
   const into = outcome("a read-only folder at start");
@@ -16,7 +15,7 @@ export async function readOnlyFolder(progress: Progress): Promise<Outcome[]> {
   const why = isRoot ? whyNoNamespace() : undefined;
   if (why !== undefined) return [{ ...into, skipped: why }];
   for (const [index, withLog] of [false, true].entries()) {
-    await using setup = await newSignedSetup('client_log_path = "disk/dynip.json"');
+    await using setup = await newSignedSetup({ server: ON_SMALL_DISK });
     const [folder, from] = [setup.file("disk"), setup.file("from")];
     await mkdir(folder);
     await mkdir(from);
