@@ -1,22 +1,19 @@
 /** The report as a table: Markdown, and readable as it is. Pure. */
 import { type Bar, isMet, type Row, type Side, type Unit } from "./measure.ts";
+import { alignColumns } from "../table.ts";
 import { median, summarise } from "./statistics.ts";
 
-const HEAD = ["What", "dynip", "Compared with", "Result (min to max)", "Bar", ""];
+// Each as wide as Markdown wants the rule below it: three characters.
+const HEAD = ["What", "dynip", "Compared with", "Result (min to max)", "Bar", "   "];
 
 export function table(rows: readonly Row[]): string {
-  const cells = [HEAD, ...rows.map(cellsOf)];
-  const widths = HEAD.map((_, column) => Math.max(3, ...cells.map((row) => row[column]!.length)));
-  const lines = cells.map(
-    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`,
-  );
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  const cells = alignColumns([HEAD, ...rows.map(cellsOf)]);
+  const [head, ...lines] = cells.map((row) => `| ${row.join(" | ")} |`);
+  const rule = `| ${cells[0]!.map(({ length }) => "-".repeat(length)).join(" | ")} |`;
   const notes = rows.flatMap((row) =>
     "notes" in row ? (row.notes ?? []).map((note) => `${row.what}: ${note}`) : [],
   );
-  return [lines[0], rule, ...lines.slice(1), ...(notes.length > 0 ? ["", ...notes] : [])].join(
-    "\n",
-  );
+  return [head, rule, ...lines, ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
 }
 
 /** A figure as a person reads it: three digits that count, and the unit. */

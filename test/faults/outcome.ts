@@ -1,4 +1,5 @@
 /** What the cases of the faults report, and the table of it. */
+import { textTable } from "../table.ts";
 
 export interface Outcome {
   readonly name: string;
@@ -28,23 +29,8 @@ export function table(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map(({ name, cycles, survived, lost, skipped }) =>
     skipped === undefined
       ? [name, String(cycles), String(survived), String(lost.length)]
-      : [name, "skipped", skipped, ""],
+      : [name, "skipped", "", "", skipped],
   );
-  const all = [["case", "cycles", "survived", "lost"], ...rows];
-  const widths = [0, 1, 2, 3].map((column) =>
-    Math.max(...all.filter((row) => row[1] !== "skipped").map((row) => row[column]!.length)),
-  );
-  widths[0] = Math.max(...all.map(([name]) => name!.length));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === 0 || row[1] === "skipped"
-            ? cell.padEnd(widths[column]!)
-            : cell.padStart(Math.max(widths[column]!, column === 1 ? "skipped".length : 0)),
-        )
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const head = ["case", "cycles", "survived", "lost"];
+  return textTable([head, ...rows], ["left", "right", "right", "right", "left"]);
 }

@@ -2,7 +2,7 @@
 import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol/message.ts";
 import { Datagrams, endsInMac, keyOf } from "./datagrams.ts";
 import { Random } from "./random.ts";
-import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";
+import { CheckedTarget, isSame, must, type TargetKind } from "./target.ts";
 
 export const decodeKind: TargetKind = {
   name: "decode",
@@ -11,31 +11,20 @@ export const decodeKind: TargetKind = {
   make: (seed) => new DecodeTarget(seed),
 };
 
-class DecodeTarget implements Target {
+class DecodeTarget extends CheckedTarget {
   readonly name = decodeKind.name;
   readonly #datagrams: Datagrams;
-  inputs = 0;
 
   constructor(seed: number) {
+    super();
     this.#datagrams = new Datagrams(new Random(seed), 1_763_812_800_000);
   }
 
-  run(count: number): void {
-    for (let left = count; left > 0; left--) this.try(this.#datagrams.next());
+  protected next(): Uint8Array {
+    return this.#datagrams.next();
   }
 
-  try(input: Uint8Array): void {
-    this.inputs++;
-    try {
-      this.#check(input);
-    } catch (error) {
-      throw findingOf(error, input);
-    }
-  }
-
-  async close(): Promise<void> {}
-
-  #check(input: Uint8Array): void {
+  protected check(input: Uint8Array): void {
     const message = decode(input);
     if (message.type === "plain") {
       const bytes = encodePlain(message.name);

@@ -7,6 +7,7 @@
  * forged acceptance, what parses encodes back to the same bytes, no secret in a message, and memory
  * that does not grow.
  */
+import { textTable } from "../table.ts";
 import { memory, type Outcome, runTarget } from "./run.ts";
 import { KINDS } from "./targets.ts";
 
@@ -68,14 +69,14 @@ function clearLine(): void {
 }
 
 function table(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map(({ name, inputs, milliseconds, findings }) =>
-    row(name, whole(inputs), rate(inputs, milliseconds), String(findings.length)),
-  );
-  return [row("target", "inputs", "inputs/s", "findings"), ...rows].join("\n");
-}
-
-function row(name: string, ...cells: readonly string[]): string {
-  return name.padEnd(15) + cells.map((cell) => cell.padStart(13)).join("");
+  const rows = outcomes.map(({ name, inputs, milliseconds, findings }) => [
+    name,
+    whole(inputs),
+    rate(inputs, milliseconds),
+    String(findings.length),
+  ]);
+  const head = ["target", "inputs", "inputs/s", "findings"];
+  return textTable([head, ...rows], ["left", "right", "right", "right"]);
 }
 
 function rate(inputs: number, milliseconds: number): string {

@@ -8,7 +8,7 @@ import {
 import type { Hosts } from "../../src/host.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
-import { findingOf, inTime, must, type Target, type TargetKind } from "./target.ts";
+import { CheckedTarget, findingOf, inTime, must, type TargetKind } from "./target.ts";
 import { bytesOf, randomHosts, textOf } from "./texts.ts";
 
 export const logKind: TargetKind = {
@@ -18,14 +18,14 @@ export const logKind: TargetKind = {
   make: (seed) => new LogTarget(seed),
 };
 
-class LogTarget implements Target {
+class LogTarget extends CheckedTarget {
   readonly name = logKind.name;
   readonly #random: Random;
   readonly #mutator: Mutator;
   readonly #seeds: Uint8Array[];
-  inputs = 0;
 
   constructor(seed: number) {
+    super();
     this.#random = new Random(seed);
     this.#mutator = new Mutator(this.#random, bytesOf(TOKENS));
     const ours = [1, 2, 5, 12].map((count) => encode(randomHosts(this.#random, count)));
@@ -33,26 +33,17 @@ class LogTarget implements Target {
     this.#seeds = bytesOf([...ours, ...ours, ...lines, ...OLD, "{\n}\n", "{}"]);
   }
 
-  run(count: number): void {
-    for (let left = count; left > 0; left--) {
-      if (this.inputs % 64 === 0) this.#checkOurs();
-      const [seed, other] = [this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)];
-      if (this.#random.once(8)) this.try(bytesOf([oddLog(this.#random)])[0]!);
-      else this.try(this.#mutator.mutate(seed, other));
-    }
+  protected next(): Uint8Array {
+    if (this.inputs % 64 === 0) this.#checkOurs();
+    const [seed, other] = [this.#random.pick(this.#seeds), this.#random.pick(this.#seeds)];
+    if (this.#random.once(8)) return bytesOf([oddLog(this.#random)])[0]!;
+    return this.#mutator.mutate(seed, other);
   }
 
-  try(input: Uint8Array): void {
-    this.inputs++;
+  protected check(input: Uint8Array): void {
     const text = textOf(input);
-    try {
-      inTime(() => check(text));
-    } catch (error) {
-      throw findingOf(error, input);
-    }
+    inTime(() => checkText(text));
   }
-
-  async close(): Promise<void> {}
 
   /** What dynip writes is what it reads, to the byte. */
   #checkOurs(): void {
@@ -68,7 +59,7 @@ class LogTarget implements Target {
   }
 }
 
-function check(text: string): void {
+function checkText(text: string): void {
   let hosts: Hosts;
   try {
     hosts = decodeClientLog(text).hosts;

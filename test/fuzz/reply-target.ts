@@ -9,7 +9,7 @@ import {
 import { endsInMac, keyOf, NAMES } from "./datagrams.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
-import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";
+import { CheckedTarget, isSame, must, type TargetKind } from "./target.ts";
 
 export const replyKind: TargetKind = {
   name: "reply",
@@ -18,16 +18,16 @@ export const replyKind: TargetKind = {
   make: (seed) => new ReplyTarget(seed),
 };
 
-class ReplyTarget implements Target {
+class ReplyTarget extends CheckedTarget {
   readonly name = replyKind.name;
   readonly #random: Random;
   readonly #mutator: Mutator;
   /** What the server has sent to this client, and to others. */
   readonly #mine: Uint8Array[] = [];
   readonly #all: Uint8Array[] = [];
-  inputs = 0;
 
   constructor(seed: number) {
+    super();
     this.#random = new Random(seed);
     this.#mutator = new Mutator(this.#random, TOKENS);
     for (const name of NAMES) {
@@ -36,22 +36,9 @@ class ReplyTarget implements Target {
     this.#mine = this.#all.slice(0, 2);
   }
 
-  run(count: number): void {
-    for (let left = count; left > 0; left--) {
-      this.try(this.#mutator.mutate(this.#random.pick(this.#all), this.#random.pick(this.#all)));
-    }
+  protected next(): Uint8Array {
+    return this.#mutator.mutate(this.#random.pick(this.#all), this.#random.pick(this.#all));
   }
-
-  try(input: Uint8Array): void {
-    this.inputs++;
-    try {
-      this.#check(input);
-    } catch (error) {
-      throw findingOf(error, input);
-    }
-  }
-
-  async close(): Promise<void> {}
 
   #reply(type: Reply["type"], name: string): Uint8Array {
     const digits = () => encodeCounter(this.#random.next());
@@ -59,7 +46,7 @@ class ReplyTarget implements Target {
     return encodeReply(reply, keyOf(name));
   }
 
-  #check(input: Uint8Array): void {
+  protected check(input: Uint8Array): void {
     const reply = decodeReply(input);
     if (reply === undefined) return;
     const bytes = encodeReply(reply, KEY);

@@ -19,6 +19,33 @@ export interface Target {
   close(): Promise<void>;
 }
 
+/** A target whose inputs are tried one by one, in memory alone. */
+export abstract class CheckedTarget implements Target {
+  abstract readonly name: string;
+  inputs = 0;
+
+  run(count: number): void {
+    for (let left = count; left > 0; left--) this.try(this.next());
+  }
+
+  try(input: Uint8Array): void {
+    this.inputs++;
+    try {
+      this.check(input);
+    } catch (error) {
+      throw findingOf(error, input);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  /** Makes the next input. */
+  protected abstract next(): Uint8Array;
+
+  /** Throws when a promise is broken, see {@link must}. */
+  protected abstract check(input: Uint8Array): void;
+}
+
 /** How a target is made, and how many of its inputs are tried at a stretch. */
 export interface TargetKind {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Mutated texts through one check: all that a target of a configuration is. */
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
-import { findingOf, inTime, type Target } from "./target.ts";
+import { CheckedTarget, inTime } from "./target.ts";
 import { bytesOf, textOf } from "./texts.ts";
 
 export interface TextTargetOptions {
@@ -15,15 +15,15 @@ export interface TextTargetOptions {
   check: (text: string) => void;
 }
 
-export class TextTarget implements Target {
+export class TextTarget extends CheckedTarget {
   readonly name: string;
   readonly #random: Random;
   readonly #mutator: Mutator;
   readonly #texts: readonly Uint8Array[];
   readonly #check: (text: string) => void;
-  inputs = 0;
 
   constructor({ name, seed, texts, tokens, check }: TextTargetOptions) {
+    super();
     this.name = name;
     this.#random = new Random(seed);
     this.#mutator = new Mutator(this.#random, bytesOf(tokens));
@@ -31,23 +31,12 @@ export class TextTarget implements Target {
     this.#check = check;
   }
 
-  run(count: number): void {
-    for (let left = count; left > 0; left--) {
-      this.try(
-        this.#mutator.mutate(this.#random.pick(this.#texts), this.#random.pick(this.#texts)),
-      );
-    }
+  protected next(): Uint8Array {
+    return this.#mutator.mutate(this.#random.pick(this.#texts), this.#random.pick(this.#texts));
   }
 
-  try(input: Uint8Array): void {
-    this.inputs++;
+  protected check(input: Uint8Array): void {
     const text = textOf(input);
-    try {
-      inTime(() => this.#check(text));
-    } catch (error) {
-      throw findingOf(error, input);
-    }
+    inTime(() => this.#check(text));
   }
-
-  async close(): Promise<void> {}
 }
