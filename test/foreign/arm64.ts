@@ -2,17 +2,7 @@
  * `bun run check:arm64`: the executable for Linux on ARM, on another machine, by QEMU. That is some
  * twenty times slower, so that the tests get more time, and those of speed are left out.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-
-import {
-  artefact,
-  NAMES_THE_EXECUTABLE,
-  requirePackages,
-  runSuite,
-  writeWrapper,
-} from "./suite.ts";
+import { artefact, NAMES_THE_EXECUTABLE, requirePackages, runWrapped } from "./suite.ts";
 
 const LIBRARIES = "/usr/aarch64-linux-gnu";
 
@@ -24,33 +14,19 @@ requirePackages([
   [`${LIBRARIES}/lib/libstdc++.so.6`, "libstdc++6-arm64-cross"],
 ]);
 const binary = artefact("dynip-linux-arm64");
-const folder = await mkdtemp(join(tmpdir(), "dynip-arm64-"));
-const report = join(folder, "report.xml");
-let isGood: boolean;
-try {
-  isGood = await runSuite({
-    bun: [process.execPath],
-    env: {
-      ...process.env,
-      DYNIP_BINARY: await writeWrapper(folder, `qemu-aarch64-static -L ${LIBRARIES} '${binary}'`),
-      DYNIP_TEST_PATIENCE: "6",
+await runWrapped({
+  command: async () => `qemu-aarch64-static -L ${LIBRARIES} '${binary}'`,
+  patience: 6,
+  leftOut: [
+    ...NAMES_THE_EXECUTABLE,
+    { name: "while a process sends as fast as it can", count: 5, why: FLOOD },
+    {
+      name: "kill -9 under load left a broken log",
+      count: 1,
+      why: "no snapshot of 10,000 hosts comes to its end before the kill",
     },
-    leftOut: [
-      ...NAMES_THE_EXECUTABLE,
-      { name: "while a process sends as fast as it can", count: 5, why: FLOOD },
-      {
-        name: "kill -9 under load left a broken log",
-        count: 1,
-        why: "no snapshot of 10,000 hosts comes to its end before the kill",
-      },
-    ],
-    skipsBecause: "their names say why",
-    report: { path: report, there: report },
-    testSeconds: 120,
-    retries: 1,
-    minutes: 30,
-  });
-} finally {
-  await rm(folder, { recursive: true });
-}
-process.exit(isGood ? 0 : 1);
+  ],
+  testSeconds: 120,
+  retries: 1,
+  minutes: 30,
+});

@@ -7,6 +7,7 @@ import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { SCHEDULERS } from "../../src/schedule/index.ts";
+import { temporaryFolder } from "../temporary.ts";
 
 export const PROJECT = join(import.meta.dir, "..", "..");
 /** As from the project, with slashes on every system. */
@@ -49,6 +50,38 @@ export interface SuiteRun {
   retries: number;
   /** After so many minutes the run is ended, and has failed. */
   minutes: number;
+}
+
+/** What is particular about an executable that a script starts on this system. */
+export interface WrappedRun extends Pick<
+  SuiteRun,
+  "leftOut" | "testSeconds" | "retries" | "minutes"
+> {
+  /** The shell's words that start it; what they need may be made in `folder`, which is temporary. */
+  command: (folder: string) => Promise<string>;
+  /** The factor by which tests wait longer; 1 unless told. */
+  patience?: number;
+}
+
+/** Runs the suite on such an executable, by the Bun of this process, which then ends. */
+export async function runWrapped({ command, patience = 1, ...run }: WrappedRun): Promise<never> {
+  let isGood: boolean;
+  {
+    await using folder = await temporaryFolder();
+    const report = folder.file("report.xml");
+    isGood = await runSuite({
+      ...run,
+      bun: [process.execPath],
+      env: {
+        ...process.env,
+        DYNIP_BINARY: await writeWrapper(folder.path, await command(folder.path)),
+        DYNIP_TEST_PATIENCE: String(patience),
+      },
+      skipsBecause: "their names say why",
+      report: { path: report, there: report },
+    });
+  }
+  process.exit(isGood ? 0 : 1);
 }
 
 /** Runs them all but those left out; false when one failed, or the run itself did. */
@@ -149,7 +182,7 @@ export function giveUp(problem: string, hint: string): never {
 }
 
 /** An executable that runs another one, written into `folder`, which everybody may then read. */
-export async function writeWrapper(folder: string, command: string): Promise<string> {
+async function writeWrapper(folder: string, command: string): Promise<string> {
   await chmod(folder, 0o755);
   const path = join(folder, "dynip");
   await writeFile(path, `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });

@@ -6,6 +6,7 @@ import { copyFile, mkdir, rename, rm, statfs, writeFile } from "node:fs/promises
 import { homedir } from "node:os";
 import { join } from "node:path";
 
+import { runProcess } from "../processes.ts";
 import { giveUp, PROJECT } from "./suite.ts";
 
 const RELEASE = "trixie";
@@ -28,7 +29,7 @@ export async function wineFolder(): Promise<string> {
   // What tests that were killed have left. No tmpfs: Bun cannot remove a folder "a.b" on Wine's.
   await rm(join(folder, TEMPORARY), { recursive: true, force: true });
   await mkdir(join(folder, TEMPORARY), { recursive: true });
-  const size = await output(["du", "-sm", folder]);
+  const { stdout: size } = await runProcess(["du", "-sm", folder], { deadline: 60_000 });
   console.log(`Wine is in ${folder}, ${Number.parseInt(size)} MB`);
   return folder;
 }
@@ -100,8 +101,4 @@ async function must(command: string[], cwd: string = PROJECT): Promise<void> {
     killSignal: "SIGKILL",
   });
   if ((await run.exited) !== 0) giveUp(`failed: ${command.join(" ")}`, "what it said is above");
-}
-
-async function output(command: string[]): Promise<string> {
-  return await Bun.spawn(command, { timeout: 60_000 }).stdout.text();
 }
