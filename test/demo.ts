@@ -1,6 +1,6 @@
 /**
- * `bun run demo`: the three commands of dynip on this machine, for somebody who has never seen it:
- * a server records a client's address, in a folder and on a port of their own. Leaves nothing.
+ * `bun run demo`: shows the three commands of dynip to a newcomer. A server records the address of a
+ * client, on a free port of this machine, in a temporary folder that is removed at the end.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -43,7 +43,7 @@ stderr
   .forEach(show);
 
 step("Ctrl-C", "stops the server; nothing accepted is lost");
-await Bun.sleep(WINDOWS ? 1000 : 0); // Windows ends a process without asking it: let it write first
+await Bun.sleep(WINDOWS ? 1000 : 0); // Windows ends a process at once: the log must be written by then
 server.kill("SIGINT");
 const exitCode = await server.exited;
 await said.end();
@@ -64,13 +64,13 @@ function show(line: string): void {
   console.log(`  ${line}`);
 }
 
-/** Runs a command that ends by itself. */
+/** Runs dynip to its end. */
 async function dynip(...args: string[]): Promise<{ stdout: string; stderr: string }> {
   const command = [BINARY, ...args];
   return expectSuccess(command, await runProcess(command));
 }
 
-/** Shows lines as they come, and waits for one with a word in it. */
+/** Shows the lines of a stream as they come; `until` waits for one with a word in it. */
 function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
   let seen = "";
   const reading = (async () => {

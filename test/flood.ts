@@ -1,6 +1,6 @@
 /**
- * Sends one kind of datagram to a port of this machine, as fast as it can, for so many seconds, and
- * says how many a second that were: `bun test/flood.ts KIND PORT SECONDS`.
+ * Sends datagrams of one kind to a port of this machine, as fast as it can, and prints the number per
+ * second: `bun test/flood.ts KIND PORT SECONDS`.
  */
 const [kind = "", port = "", seconds = ""] = process.argv.slice(2);
 
@@ -24,7 +24,7 @@ while (performance.now() < end) {
   try {
     sent += socket.sendMany(batch);
   } catch {
-    // The port was closed for a moment, and the kernel says so: on with it.
+    // ECONNREFUSED: the port was closed for a moment.
   }
 }
 console.log(Math.round((sent * 1000) / (performance.now() - start)));

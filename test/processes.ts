@@ -1,17 +1,17 @@
-/** The processes of tests and labs: each has a deadline, and none outlives its scope. */
+/** Starts and runs programs for tests and labs. Each has a deadline, and ends with its scope. */
 import { within } from "./waiting.ts";
 
 export interface ProcessOptions {
   cwd?: string;
-  /** All of its environment; that of this process if not given. */
+  /** The whole environment; by default that of this process. */
   env?: Record<string, string | undefined>;
-  /** What it reads from its standard input; nothing if not given. */
+  /** Its standard input; by default empty. */
   input?: string | Uint8Array;
-  /** It is killed when it runs for longer, in milliseconds. */
+  /** Milliseconds after which it is killed. */
   deadline?: number;
 }
 
-/** How a process ended, and what it said. */
+/** The exit code and output of a program that has ended. */
 export interface RunResult {
   exitCode: number;
   stdout: string;
@@ -23,17 +23,17 @@ export interface RunningProcess {
   /** Resolves to the exit code; 128 and the signal's number where a signal ended it. */
   readonly exited: Promise<number>;
   isRunning(): boolean;
-  /** What it has said on stderr so far. */
+  /** What it has written to stderr so far. */
   stderr(): string;
   /**
-   * Resolves when stderr matches.
-   * @param milliseconds it rejects when it does not within them; it always does when stderr ends
+   * Waits until stderr matches. Rejects when stderr ends without a match.
+   * @param milliseconds rejects after this time as well
    */
   said(pattern: string | RegExp, milliseconds?: number): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
-  /** Sends a signal, SIGTERM unless told otherwise, and resolves to the result of the whole run. */
+  /** Sends a signal, by default SIGTERM, and resolves to the result of the whole run. */
   stop(signal?: NodeJS.Signals): Promise<RunResult>;
-  /** Closes our end of its stderr: whatever it says from now on is an error to it. */
+  /** Closes our end of its stderr, so that its next write there fails. */
   hangUp(): Promise<void>;
   /** Resolves when it has ended, whatever its exit code. */
   result(): Promise<RunResult>;
@@ -118,18 +118,18 @@ export function startProcess(
 }
 
 /**
- * The environment of this process without what would steer dynip or Bun, or what their output looks
- * like.
+ * The environment of this process without the variables that change what dynip and Bun do or how
+ * their output looks.
  */
 export function cleanEnvironment(): Record<string, string | undefined> {
   const steering = /^(DYNIP_|BUN_|JOURNAL_STREAM$|NO_COLOR$|FORCE_COLOR$|CI$|TEST$|TERM$)/;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !steering.test(name)));
 }
 
-/** Collects what comes out of a stream. */
+/** Collects the text of a stream. */
 class Listener {
   text = "";
-  /** Resolves when nothing more comes. */
+  /** Resolves when the stream has ended. */
   readonly ended: Promise<void>;
   readonly hangUp: () => Promise<void>;
   #heard = Promise.withResolvers<void>();
@@ -141,7 +141,7 @@ class Listener {
     this.hangUp = () => reader.cancel();
   }
 
-  /** Resolves when the text matches; to undefined when the stream has ended and it does not. */
+  /** Waits until the text matches. Resolves to undefined if the stream ends without a match. */
   async match(pattern: RegExp): Promise<RegExpExecArray | undefined> {
     for (;;) {
       const match = pattern.exec(this.text);

@@ -1,4 +1,4 @@
-/** Python's parsers, which are not ours: what they read is what others read. */
+/** Python's parsers, for tests that another program can read what dynip writes. */
 
 /** Python 3 with its standard library; undefined where there is none. */
 export const PYTHON = ["python3", "python"].find((name) => {
@@ -10,7 +10,7 @@ export const PYTHON = ["python3", "python"].find((name) => {
 /** For the name of a test that is skipped. */
 export const WITHOUT_PYTHON = PYTHON ? "" : " (skipped: there is no Python 3)";
 
-/** What Python code sets `value` to, from `input` as UTF-8 on its standard input. */
+/** Runs Python code with `input` as its standard input, and returns what it sets `value` to. */
 export async function parseWithPython(code: string, input: string | Uint8Array): Promise<unknown> {
   const program = `import json, sys\n${code}\njson.dump(value, sys.stdout)`;
   const run = Bun.spawnSync([PYTHON!, "-c", program], {

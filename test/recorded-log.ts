@@ -1,4 +1,4 @@
-/** A log that keeps what it is told, for tests. */
+/** A log for tests, which keeps its lines. */
 import type { Log } from "../src/system/log.ts";
 
 export interface RecordedLog extends Log {

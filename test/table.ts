@@ -1,11 +1,11 @@
-/** Tables as the labs print them. Pure. */
+/** The tables that bench, faults and fuzz print. Pure. */
 
 export type Alignment = "left" | "right";
 
 /**
- * Pads the cells of each row, so that its columns stand below each other.
- * @param rows a row may have fewer cells than another
- * @param alignments of each column; those not named are left-aligned
+ * Pads cells so that all cells of a column have the same width.
+ * @param rows may have different numbers of cells
+ * @param alignments of the columns, in order; the default is left
  */
 export function alignColumns(
   rows: readonly (readonly string[])[],

@@ -1,4 +1,4 @@
-/** Folders and ports of a test's own. */
+/** Temporary folders and UDP sockets for tests. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { errorCode } from "../src/system/errors.ts";
 
-/** A new folder, removed with all that is in it at the end of the scope. */
+/** Makes a folder, which is removed at the end of the scope. */
 export async function temporaryFolder(): Promise<{
   readonly path: string;
   file(name: string): string;
@@ -21,12 +21,12 @@ export async function temporaryFolder(): Promise<{
   };
 }
 
-/** A UDP socket on a free port of loopback, which keeps what it receives. */
+/** Opens a UDP socket on a free port of loopback, which keeps what it receives. */
 export async function receiver(address = "127.0.0.1"): Promise<{
   readonly port: number;
   /** The next datagram; rejects when none comes within 5 seconds. */
   next(): Promise<Buffer>;
-  /** Datagrams that nobody has asked for yet. */
+  /** The datagrams that `next` has not returned yet. */
   readonly pending: Buffer[];
   [Symbol.asyncDispose](): Promise<void>;
 }> {
@@ -49,15 +49,15 @@ export async function receiver(address = "127.0.0.1"): Promise<{
   };
 }
 
-/** A UDP port that nothing uses, on IPv4 or IPv6. */
+/** A UDP port that is free on IPv4 and IPv6. */
 export async function freePort(): Promise<number> {
   await using socket = await receiver((await hasIPv6()) ? "::" : "0.0.0.0");
   return socket.port;
 }
 
 /**
- * Sends datagrams to a port of this machine from one socket, in order. Nobody there is no error, as
- * on any network: the kernel would report it for the datagram after.
+ * Sends datagrams to a port of this machine from one socket, in order. A closed port is no error: the
+ * kernel reports it, if at all, for a later datagram.
  */
 export async function sendDatagrams(
   datagrams: readonly (string | Uint8Array)[],

@@ -1,9 +1,9 @@
-/** Waiting for what is looked at, with an end. */
+/** Waiting with a deadline, for a condition or for a promise. */
 
 /**
- * Waits until `condition` holds, which is asked again and again.
- * @param what for the message of the error
- * @throws Error when it does not within so many milliseconds
+ * Waits until `condition` holds, which is tried again and again.
+ * @param what for the error's message
+ * @throws Error when it does not hold within `milliseconds`
  */
 export async function eventually(
   what: string,
@@ -13,7 +13,7 @@ export async function eventually(
   if (!(await holdsWithin(milliseconds, condition))) throw tooLate(milliseconds, what);
 }
 
-/** Whether `condition`, which is asked again and again, holds within so many milliseconds. */
+/** Whether `condition`, which is tried again and again, holds within `milliseconds`. */
 export async function holdsWithin(
   milliseconds: number,
   condition: () => boolean | Promise<boolean>,
@@ -28,8 +28,8 @@ export async function holdsWithin(
 
 /**
  * Waits for a promise.
- * @param what for the message of the error
- * @throws Error when it is not settled within so many milliseconds
+ * @param what for the error's message
+ * @throws Error when it is not settled within `milliseconds`
  */
 export async function within<T>(
   milliseconds: number,

@@ -1,6 +1,6 @@
 /**
- * A made-up server: the server's own code with a socket, a disk and clocks of the test. Datagrams are
- * put in by hand. Alone this file knows how a server is put together; what its users judge is theirs.
+ * Starts the real server code on a socket, a disk and clocks that the test controls, for tests that
+ * hand it datagrams one by one. Only this file knows how a server is put together.
  */
 import { Cookies } from "../src/protocol/cookie.ts";
 import type { Host, HostStore } from "../src/host.ts";
@@ -13,7 +13,7 @@ import type { Log } from "../src/system/log.ts";
 import type { BindOptions, BoundSocket } from "../src/system/udp.ts";
 import { recordedLog } from "./recorded-log.ts";
 
-/** Keeps the records themselves, where a HostTable copies them: a test can tell which one it is. */
+/** Keeps the very objects that were stored, so that a test can compare by identity; HostTable copies. */
 export class HostMap extends Map<string, Host> implements HostStore {
   get signedSize(): number {
     return this.values()
@@ -22,24 +22,24 @@ export class HostMap extends Map<string, Host> implements HostStore {
   }
 }
 
-/** Called once, when a record is durable or that failed. */
+/** Called once: when a record is durable, or when that failed. */
 export type Done = (isDurable: boolean) => void;
 
 /** Takes the records that the server accepts. */
 export interface Disk {
-  /** @param done undefined where the record is among the hosts already, and no one waits */
+  /** @param done undefined for a record that is in `hosts` already and that no client waits for */
   write(name: string, host: Host, done: Done | undefined): void;
-  /** Resolves when all that was written is settled. */
+  /** Resolves when every written record is durable or has failed. */
   settled(): Promise<void>;
 }
 
-/** A disk of one sync at a time: what is written waits for it. */
+/** A disk on which records wait for the next sync. */
 export class SyncedDisk implements Disk {
   /** What waits for the next sync, oldest first. */
   readonly waiting: { readonly name: string; readonly host: Host; readonly done?: Done }[] = [];
   readonly #isSlow: boolean;
 
-  /** @param isSlow whether only {@link sync} syncs; else each record is durable at once */
+  /** @param isSlow true: records wait for {@link sync}; false: each is durable at once */
   constructor(isSlow: boolean) {
     this.#isSlow = isSlow;
   }
@@ -49,7 +49,7 @@ export class SyncedDisk implements Disk {
     if (!this.#isSlow) this.sync();
   }
 
-  /** Makes what waits durable, or fails to. */
+  /** Ends the sync: all that wait are told whether their records are durable. */
   sync(isDurable = true): void {
     for (const { done } of this.waiting.splice(0)) done?.(isDurable);
   }
@@ -65,7 +65,7 @@ export interface ServerOptions {
   maxClients?: number;
   allowPlain?: boolean;
   isPublic?: boolean;
-  /** The key of a signed name. Without it the server has no secret. */
+  /** The key of a signed name; undefined for a server without a secret. */
   keyOf?: (name: string) => Uint8Array;
   /** 32 bytes. */
   cookieKey?: Uint8Array;
@@ -75,11 +75,11 @@ export interface ServerOptions {
   /** Milliseconds of a monotonic clock. */
   monotonic?: () => number;
   disk?: Disk;
-  /** What the socket is bound to, and what becomes of replies. */
+  /** Parts of the socket: its address and port, `send`, `close`. By default replies are dropped. */
   socket?: Partial<BoundSocket>;
-  /** Makes binding the socket fail. */
+  /** Binding the socket fails with it. */
   bindError?: Error;
-  /** Aborted before the start to see what a server does that is stopped early. */
+  /** Stops the server when it is aborted, even before the start. */
   stopping?: AbortController;
 }
 
@@ -87,15 +87,15 @@ export interface MadeUpServer {
   readonly hosts: HostMap;
   /** Hands the server one datagram. */
   readonly receive: BindOptions["onDatagram"];
-  /** Tells the server of an error of its socket. */
+  /** Hands the server an error of its socket. */
   readonly fail: BindOptions["onError"];
-  /** Stops the server; how many datagrams ended in which way, without the zeros. */
+  /** Stops the server and resolves to its counters, without those that are 0. */
   stop(): Promise<Partial<Counters>>;
 }
 
 /**
- * Starts a server, which listens when the promise resolves. Unless told otherwise records are durable
- * at once, replies are dropped, and both clocks stand at 0.
+ * Starts a server and resolves when it listens. By default records are durable at once, replies are
+ * dropped, and both clocks stand at 0.
  * @throws bindError
  */
 export async function startServer({
@@ -144,7 +144,7 @@ export async function startServer({
       ...log,
       log(message, hint) {
         log.log(message, hint);
-        listening.resolve(); // a server's first line at this level says that it listens
+        listening.resolve(); // the first line at this level says that the server listens
       },
     },
     signal: stopping.signal,

@@ -1,4 +1,4 @@
-/** Times programs that are soon over: many times, in turn, so that all have the same weather. */
+/** Times short programs alternately, so that a busy machine slows all of them alike. */
 import type { Bench } from "./measure.ts";
 import { median } from "./statistics.ts";
 
@@ -6,8 +6,8 @@ const ROUNDS = 5;
 const TIMES_A_ROUND = 8;
 
 /**
- * Runs each of them in turn, again and again.
- * @param sides each runs something once, and resolves to how long that took
+ * Runs the sides in turn, 8 times per round.
+ * @param sides each runs a program once and resolves to its time in milliseconds
  * @returns for each side the median of each round
  */
 export async function alternate<Name extends string>(
@@ -19,7 +19,7 @@ export async function alternate<Name extends string>(
     Name,
     number[]
   >;
-  for (const name of names) await sides[name](); // files are read from the disk but once
+  for (const name of names) await sides[name](); // warm-up: reads the files into the page cache
   for (let round = 1; round <= ROUNDS; round++) {
     bench.progress(`round ${round} of ${ROUNDS}`);
     const samples = new Map(names.map((name): [Name, number[]] => [name, []]));

@@ -1,7 +1,7 @@
 /**
- * `bun run bench [MEASURE…] [--json FILE]`: dynip beside what could do the same, each time in one
- * run, side by side. All measures unless some are named. A bar that is missed is said, and is no
- * failure: figures are of a machine, and of a moment.
+ * `bun run bench [MEASURE…] [--json FILE]`: measures dynip and, in the same run, other programs that
+ * do the same work. Runs all measures unless some are named. A missed bar is reported, but does not
+ * fail the run, since the figures depend on the machine.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,7 +41,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   size,
 };
 
-/** For the README; of a whole run, or figures of several days would be in it. */
+/** The README's picture, drawn only after a whole run, so that all its figures are of one day. */
 const PICTURE = join(import.meta.dir, "..", "..", ".github", "bench.svg");
 
 const { wanted, json } = readArguments();
@@ -60,7 +60,7 @@ const measured: { measure: string; rows: Row[] }[] = [];
     try {
       rows = await MEASURES[measure]!({ programs, clientLogs, progress });
     } catch (error) {
-      // What the others have measured for minutes is worth having all the same.
+      // One failure does not throw away minutes of other measures.
       console.error(error);
       rows = [{ what: measure, skipped: `it failed: ${(error as Error).message.split("\n")[0]}` }];
       process.exitCode = 1;
@@ -96,7 +96,7 @@ function readArguments(): { wanted: string[]; json: string | undefined } {
   }
 }
 
-/** A measure that goes by what servers say when they are told to end. */
+/** Skips a measure that needs what servers print when they are stopped. */
 function withSignals(measure: Measure): Measure {
   if (HAS_SIGNALS) return measure;
   const skipped = "Windows ends a server before it has said what it accepted";

@@ -1,4 +1,4 @@
-/** How many signed pings a second are acknowledged, beside BIND 9 with nsupdate. */
+/** Acknowledged signed pings per second, beside updates of BIND 9 by nsupdate. */
 import { Resolver } from "node:dns/promises";
 
 import type { Bench, Row } from "./measure.ts";
@@ -11,7 +11,7 @@ import { ratios } from "./statistics.ts";
 const ROUNDS = 3;
 const HOSTS = 1000;
 
-/** More at once are not faster. */
+/** With more at once, BIND is not faster. */
 const CLIENTS = 4;
 const UPDATES_EACH = 1000;
 
@@ -23,7 +23,7 @@ export async function bind(bench: Bench): Promise<Row[]> {
   const dynip: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     bench.progress(`round ${round} of ${ROUNDS}`);
-    // Now and then an update gets no answer, and nsupdate gives up, after half a minute.
+    // Rarely, BIND does not answer an update, and nsupdate gives up after half a minute.
     bind9.push(
       await bindRound().catch((error: Error) => {
         bench.progress(`once more: ${error.message}`);
@@ -43,7 +43,7 @@ export async function bind(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** Updates that BIND answered, a second; each moves a host to another address. */
+/** The number of updates per second that BIND answered; each moves a host to another address. */
 async function bindRound(): Promise<number> {
   await using named = await startNamed();
   const scripts = await Promise.all(

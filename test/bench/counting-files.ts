@@ -1,15 +1,15 @@
-/** The file system as the client log uses it, which says what is written, and when all is done. */
+/** The real file system, for a client log, with every write and rename counted. */
 import { type Files, realFiles } from "../../src/system/files.ts";
 
 export interface WriteObserver {
-  /** So many bytes were handed over for the file that was opened by this path. */
+  /** `bytes` were written to the file that was opened by this path. */
   onWrite(path: string, bytes: number): void;
-  /** A file has taken another's place at this path. */
+  /** A file was renamed to this path. */
   onRename(path: string): void;
 }
 
 export class CountingFiles {
-  /** The real ones; to be passed to the client log. */
+  /** For the client log. */
   readonly files: Files;
   #underWay = 0;
 
@@ -26,7 +26,7 @@ export class CountingFiles {
     });
   }
 
-  /** Resolves when nothing is under way, and nothing comes of what was. */
+  /** Resolves when no operation is under way, and none follows from the last one. */
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -34,7 +34,7 @@ export class CountingFiles {
     }
   }
 
-  /** The same object, but what its functions resolve to goes through `see` first. */
+  /** Wraps an object: what its functions resolve to passes through `see`. */
   #observed<T extends object>(
     target: T,
     see: (name: string, args: readonly unknown[], result: unknown) => unknown,
@@ -56,10 +56,10 @@ export class CountingFiles {
   }
 }
 
-/** Turns of the event loop without a file operation: whoever waited for one has gone on by then. */
+/** Turns of the event loop without a file operation, after which no code waits for one any more. */
 const QUIET_TURNS = 3;
 
-/** How much an operation of an open file has written; undefined for one that writes nothing. */
+/** The bytes that an operation of an open file has written; undefined if it writes nothing. */
 function bytesOf(operation: string, data: unknown, result: unknown): number | undefined {
   switch (operation) {
     case "write":

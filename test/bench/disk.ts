@@ -1,7 +1,6 @@
 /**
- * How much the server writes for each ping of hosts that do what is usual: ping every five minutes.
- * The client log and its files are the real ones, and the clock is simulated: writing takes none of
- * its time.
+ * The bytes written per ping when 10,000 hosts ping every five minutes. The client log and its files
+ * are real, the clock is simulated, and writing takes no simulated time.
  */
 import { basename } from "node:path";
 
@@ -18,7 +17,7 @@ const HOSTS = 10_000;
 const INTERVAL_MS = 300_000;
 const LOG = "dynip.json";
 
-/** From one snapshot to a later one: at least so many pings and snapshots between them. */
+/** Measured from one snapshot to a later one, with at least these numbers between them. */
 const MIN_PINGS = HOSTS;
 const MIN_SNAPSHOTS = 3;
 const MAX_ROUNDS = 20;
@@ -50,7 +49,7 @@ export async function disk(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** What is written from one snapshot to another. */
+/** Counts what is written from one snapshot to a later one. */
 async function simulate(bench: Bench, path: string): Promise<Written> {
   const written: Written = { pings: 0, snapshots: 0, journal: 0, log: 0 };
   let atLastSnapshot = { ...written };

@@ -1,4 +1,4 @@
-/** dynip's server as it is measured: the compiled binary, on loopback, with hosts in its log. */
+/** Starts the compiled `dynip serve` on loopback, with hosts in its log. */
 import { copyFile } from "node:fs/promises";
 
 import { encodeKey } from "../../src/protocol/message.ts";
@@ -12,8 +12,8 @@ export interface DynipServer extends RunningServer {
 }
 
 /**
- * Starts `dynip serve` in a folder of its own, and waits until it listens.
- * @param hosts how many it knows already
+ * Starts `dynip serve` in a temporary folder and waits until it listens.
+ * @param hosts the number of hosts in its log
  */
 export async function startDynip(
   clientLogs: ClientLogs,
@@ -40,6 +40,6 @@ export async function startDynip(
   }
 }
 
-/** One address alone, so that it is IPv4 that is measured; and room for as many hosts as there are. */
+/** One IPv4 address, so that IPv4 is measured, and room for all hosts of any measure. */
 const SERVER = `server_ip = "127.0.0.1"
 max_clients = 2000000`;

@@ -1,4 +1,4 @@
-/** What a plain ping costs the server when it knows few hosts, and when it knows many. */
+/** The cost of a plain ping by the number of known hosts. */
 import type { Bench, Row } from "./measure.ts";
 import { dynipPlainRound } from "./rounds.ts";
 import { ratios } from "./statistics.ts";

@@ -1,4 +1,4 @@
-/** Where figures were taken: without that they say nothing. */
+/** Describes the machine that figures were taken on. */
 import { statfs } from "node:fs/promises";
 import { cpus, loadavg, release, tmpdir, totalmem, type } from "node:os";
 
@@ -13,9 +13,9 @@ export interface Machine {
   readonly system: string;
   /** Of the folder that the client logs lie in. */
   readonly fileSystem: string;
-  /** How many processes wanted to run in the minute before; 0 on a machine of one's own. */
+  /** The load average of the last minute; about 0 on an idle machine. */
   readonly load: number;
-  /** Of dynip, and of what it was compared with. */
+  /** Of dynip and of the programs that it is compared with. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -37,17 +37,17 @@ export async function describeMachine(): Promise<Machine> {
   };
 }
 
-/** Whether files there are in memory, where nothing is ever synced. */
+/** Whether the file system is in memory, where a sync costs nothing. */
 export function isInMemory({ fileSystem }: Pick<Machine, "fileSystem">): boolean {
   return fileSystem === "tmpfs" || fileSystem === "ramfs";
 }
 
-/** Whether others use the machine, so that figures are worse than they would be. */
+/** Whether other programs use the machine, which makes figures worse. */
 export function isBusy({ load }: Pick<Machine, "load">): boolean {
   return load > 0.5;
 }
 
-/** In lines, as the report has it. */
+/** The description as lines of the report. */
 export function machineText({ versions, ...machine }: Machine): string {
   const programs = Object.entries(versions).map(([name, number]) => `${name} ${number}`);
   return `${machine.processor}, ${machine.cores} cores, ${machine.memory}; ${machine.system}
@@ -83,5 +83,5 @@ async function said(program: string, argument: string): Promise<string> {
   return (await runProcess([program, argument], { env, deadline: 5000 })).stdout;
 }
 
-/** Where servers such as named are, which need not be in a user's PATH. */
+/** With the folders of servers such as named, which a user's PATH may lack. */
 export const PATH_WITH_SBIN = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;

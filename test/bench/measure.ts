@@ -1,4 +1,4 @@
-/** What a measure is, and what it reports. */
+/** The types of measures and of the rows that they report. */
 import type { ClientLogs } from "./client-logs.ts";
 import type { Programs } from "./programs.ts";
 
@@ -7,11 +7,11 @@ export interface Bench {
   /** Compiles the programs of test/bench/programs. */
   readonly programs: Programs;
   readonly clientLogs: ClientLogs;
-  /** Says how far it is. */
+  /** Reports progress. */
   progress(text: string): void;
 }
 
-/** Measures something, and reports it in rows. Side by side: each round has all sides. */
+/** Measures something and returns rows of the report. Each round runs all sides. */
 export type Measure = (bench: Bench) => Promise<Row[]>;
 
 export type Unit = "/s" | "ms" | "µs" | "bytes" | "MB" | "times" | "datagrams";
@@ -23,24 +23,24 @@ export interface Side {
   readonly samples: readonly number[];
 }
 
-/** A figure that was promised. */
+/** The figure that a result has to reach. */
 export interface Bar {
   readonly at: "least" | "most";
   readonly value: number;
 }
 
 export interface MeasuredRow {
-  /** In words: `plain pings, 1,000 hosts`. */
+  /** For example `plain pings, 1,000 hosts`. */
   readonly what: string;
-  /** How many hosts the server knows, where that is what makes the difference. */
+  /** The number of hosts that the server knows, in measures that vary it. */
   readonly hosts?: number;
   readonly dynip: Side;
-  /** What dynip is compared with; there may be nothing to compare it with. */
+  /** What dynip is compared with, if anything. */
   readonly reference?: Side;
-  /** What the bar is for: a ratio, or dynip's figure itself. One sample for each round. */
+  /** What the bar applies to: a ratio, or dynip's own figure. One sample per round. */
   readonly result: { readonly unit: Unit; readonly samples: readonly number[] };
   readonly bar?: Bar;
-  /** What else there is to say, a sentence each. */
+  /** Sentences below the table. */
   readonly notes?: readonly string[];
 }
 
@@ -52,7 +52,7 @@ export interface SkippedRow {
 
 export type Row = MeasuredRow | SkippedRow;
 
-/** How many times better than its bar a result is: from 1 up where it is met. */
+/** The factor by which a result is better than its bar: 1 or more where the bar is met. */
 export function timesBetter({ at, value }: Bar, result: number): number {
   return at === "least" ? result / value : value / result;
 }

@@ -1,4 +1,4 @@
-/** How much memory the server and `dynip ping` have had at their peak. */
+/** The peak memory of the server and of `dynip ping`. */
 import { BINARY, newSetup } from "../e2e/dynip.ts";
 import { startDynip } from "./dynip-server.ts";
 import type { Bar, Bench, Row } from "./measure.ts";
@@ -10,10 +10,10 @@ const ROUNDS = 5;
 const HOSTS = 1_000_000;
 const BAR: Bar = { at: "most", value: 300 };
 
-/** As fast as a server takes them all: new hosts, and then the same again. */
+/** A rate at which no ping is lost, neither of new hosts nor of known ones. */
 const PINGS_PER_SECOND = 50_000;
 
-/** What a process does at its start is over by then. */
+/** The time after which a process has done its start-up work. */
 const SETTLE_MS = 1000;
 
 export async function memory(bench: Bench): Promise<Row[]> {
@@ -65,7 +65,7 @@ async function idleAndPing(bench: Bench): Promise<{ rows: Row[]; idle: number }>
   };
 }
 
-/** A server that hears of a million hosts, and of each of them once more. */
+/** The memory per host of a server that a million hosts have pinged twice. */
 async function perHost(bench: Bench, idle: number): Promise<Row> {
   bench.progress(`${HOSTS} hosts ping`);
   await using server = await startDynip(bench.clientLogs, "plain", 0);
@@ -78,7 +78,7 @@ async function perHost(bench: Bench, idle: number): Promise<Row> {
   return rowPerHost("memory per host, when 1,000,000 have pinged", { peak, idle, known }, BAR);
 }
 
-/** A server that finds a million hosts in its log. */
+/** The memory per host of a server that has read a million hosts from its log. */
 async function perHostLoaded(bench: Bench, idle: number): Promise<Row> {
   bench.progress(`${HOSTS} hosts in the log`);
   await using server = await startDynip(bench.clientLogs, "plain", HOSTS);
@@ -106,7 +106,7 @@ function rowPerHost(
   };
 }
 
-/** One line a host, between the two braces. */
+/** Counts lines: the log has one per host, and one for each brace. */
 async function countHosts(logPath: string): Promise<number> {
   let newlines = 0;
   for await (const chunk of Bun.file(logPath).stream()) {

@@ -1,11 +1,11 @@
-/** BIND 9 on loopback: takes signed updates of one zone, and journals each before it answers. */
+/** BIND 9 on loopback. It takes signed updates of one zone and journals each before it answers. */
 import { freePort, temporaryFolder } from "../temporary.ts";
 import { PATH_WITH_SBIN } from "./machine.ts";
 import { run, startProgram } from "./processes.ts";
 
 export const ZONE = "bench.";
 
-/** Why it cannot be measured here; undefined where it can. */
+/** Why BIND cannot be measured here; undefined where it can. */
 export function missingBind(): string | undefined {
   const missing = ["named", "nsupdate", "tsig-keygen"].find((name) => !which(name));
   return missing && `there is no ${missing} (Debian: bind9, bind9-dnsutils)`;
@@ -13,14 +13,14 @@ export function missingBind(): string | undefined {
 
 export interface Named {
   readonly port: number;
-  /** The command that sends the updates that a script, of {@link update}, has. */
+  /** The command that sends the updates of a script, see {@link update}. */
   nsupdate(script: string): string[];
-  /** A file for a script, in named's own folder. */
+  /** The path of a file in the folder of named. */
   file(name: string): string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts named in a folder of its own, and waits until it runs. */
+/** Starts named in a temporary folder and waits until it runs. */
 export async function startNamed(): Promise<Named> {
   const folder = await temporaryFolder();
   try {
@@ -46,12 +46,12 @@ export async function startNamed(): Promise<Named> {
   }
 }
 
-/** How a script for nsupdate begins: with server and zone in it, nothing is asked first. */
+/** The beginning of a script for nsupdate. It names server and zone, so that nsupdate looks up neither. */
 export function scriptHead(port: number): string {
   return `server 127.0.0.1 ${port}\nzone ${ZONE}\n`;
 }
 
-/** A host's address is another one: one update, as a client of a dynamic DNS sends it. */
+/** One update that changes the address of a host, as a dynamic DNS client sends it. */
 export function update(host: string, address: string): string {
   const name = `${host}.${ZONE}`;
   return `update delete ${name} A\nupdate add ${name} 300 A ${address}\nsend\n`;
@@ -67,7 +67,7 @@ const ZONE_TEXT = `$TTL 300
 ns A 127.0.0.1
 `;
 
-/** Without what costs time and is not needed: no line is logged for an update. */
+/** Turns off what costs time here, such as a line of the log per update. */
 function configuration(folder: string, port: number): string {
   return `include "${folder}/key";
 options {

@@ -1,4 +1,4 @@
-/** How many pings a second are taken beside DynIP 0.1e's way, which writes the whole log for each. */
+/** Pings per second, beside a stand-in for DynIP 0.1e, which writes the whole log for each ping. */
 import { join } from "node:path";
 
 import { temporaryFolder } from "../temporary.ts";

@@ -1,10 +1,10 @@
 /**
- * The most memory that a process has had at once, as Linux keeps it (`VmHWM`, proc_pid_status(5)).
- * Not what wait4(2) says: that counts the memory of the process that started it, too.
+ * The peak memory of a process, from Linux (`VmHWM`, proc_pid_status(5)). The figure of wait4(2) will
+ * not do: it includes the memory of the parent before exec.
  */
 import { readFileSync } from "node:fs";
 
-/** Of a process that runs, in bytes. */
+/** The peak memory of a running process so far, in bytes. */
 export function peakMemory(pid: number): number {
   const peak = readPeak(pid);
   if (peak === undefined) throw new Error(`process ${pid} is over`);
@@ -12,8 +12,8 @@ export function peakMemory(pid: number): number {
 }
 
 /**
- * Of a process that is soon over, in bytes: it is asked again and again until then. It may have had
- * its peak when it was not asked, so that it is run several times.
+ * The peak memory of a short process, in bytes. It is read in a loop until the process ends. The last
+ * reading may miss the peak, so that the process is run several times.
  */
 export async function peakMemoryOfRun(command: readonly string[]): Promise<number> {
   let peak = 0;
@@ -44,7 +44,7 @@ async function pollRun(command: readonly string[]): Promise<number> {
 
 const DEADLINE_MS = 10_000;
 
-/** Undefined when the process is over, and has no memory any more. */
+/** Undefined when the process has ended. */
 function readPeak(pid: number): number | undefined {
   const kilobytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;

@@ -1,13 +1,13 @@
 /**
- * The report as a picture, SVG: how far each result is from its bar, and what a ping costs the more
- * hosts there are. Readable on light and on dark ground, and by a screen reader. Pure.
+ * The report as an SVG picture: the distance of each result from its bar, and the cost of a ping by
+ * the number of hosts. Readable on light and dark backgrounds, and by a screen reader. Pure.
  */
 import { type Bar, isMet, type MeasuredRow, type Row, timesBetter } from "./measure.ts";
 import { summarise } from "./statistics.ts";
 import { format } from "./table.ts";
 
 /**
- * @param machine what the figures were taken on, a few lines
+ * @param machine the description of the machine, a few lines
  * @returns the text of an SVG file
  */
 export function picture(rows: readonly Row[], machine: string): string {
@@ -35,7 +35,7 @@ ${lines.map((line, index) => `<text class="small" x="${MARGIN}" y="${cost.bottom
 
 type BarredRow = MeasuredRow & { readonly bar: Bar };
 
-/** A bar of nothing, such as nothing lost, has no place on a scale of ratios. */
+/** A bar of 0, such as "0 lost", has no place on a scale of ratios. */
 function hasBar(row: MeasuredRow): row is BarredRow {
   return row.bar !== undefined && row.bar.value > 0;
 }
@@ -65,7 +65,7 @@ interface Drawing {
   readonly bottom: number;
 }
 
-/** A point for each result on a scale of ratios, right of the bar where it is met. */
+/** A point per result on a scale of ratios, right of the line where its bar is met. */
 function drawBars(rows: readonly BarredRow[], top: number): Drawing {
   const ofRows = rows.map(({ bar, result }) => {
     const { median, min, max } = summarise(result.samples);
@@ -106,7 +106,7 @@ function tick(power: number): string {
   return power > 0 ? `${times} x` : `1/${times}`;
 }
 
-/** Cost over hosts: how many on a logarithmic scale, cost from 0 up. */
+/** The cost of a ping, from 0 up, over the number of hosts on a logarithmic scale. */
 function drawCosts(rows: readonly MeasuredRow[], top: number): Drawing {
   const height = 180;
   const bottom = top + 30 + height;

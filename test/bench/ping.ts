@@ -1,4 +1,4 @@
-/** How long `dynip ping` takes from its start to its exit. */
+/** The time of `dynip ping` from start to exit. */
 import { BINARY, newSetup } from "../e2e/dynip.ts";
 import { receiver } from "../temporary.ts";
 import { alternate } from "./alternate.ts";
@@ -56,7 +56,7 @@ async function besideNsupdate(bench: Bench, dynip: () => Promise<number>): Promi
   };
 }
 
-/** Runs a command and resolves to how long it took, in milliseconds. */
+/** Runs a command and resolves to its time, in milliseconds. */
 function timed(command: readonly string[]): () => Promise<number> {
   return async () => (await run(command)).milliseconds;
 }

@@ -1,4 +1,4 @@
-/** How many plain pings a second the server takes, beside a bare socket. */
+/** Plain pings per second that the server takes, beside a bare socket. */
 import type { Bench, Row } from "./measure.ts";
 import { barePlainRound, dynipPlainRound, generatorAlone } from "./rounds.ts";
 import { median, ratios } from "./statistics.ts";

@@ -1,4 +1,4 @@
-/** The programs that a bench starts, stops and times. */
+/** Starts, stops and times the programs of a bench. */
 import {
   cleanEnvironment,
   expectSuccess,
@@ -6,7 +6,7 @@ import {
   startProcess,
 } from "../processes.ts";
 
-/** A program that goes on until it is told to end. */
+/** A program that runs until it is stopped. */
 export interface RunningProgram extends RunningProcess {
   /** The time from its start until it was ready, in milliseconds. */
   readonly startedIn: number;
@@ -30,7 +30,7 @@ export async function startProgram(
   return { ...program, startedIn: performance.now() - start };
 }
 
-/** A UDP server, dynip or one that it is compared with. */
+/** A UDP server: dynip, or one that it is compared with. */
 export interface RunningServer extends Omit<RunningProgram, "stop"> {
   readonly port: number;
   /** Stops it with SIGTERM, and resolves to the number of pings it says it has accepted. */
@@ -70,5 +70,5 @@ export async function run(
   return { stdout, milliseconds };
 }
 
-/** No program of a bench takes nearly as long. */
+/** Far longer than any program of a bench takes. */
 const DEADLINE_MS = 180_000;

@@ -1,4 +1,4 @@
-/** Compiles the programs beside the bench, as dynip is compiled. */
+/** Compiles the programs of test/bench/programs with the options that dynip is compiled with. */
 import { join } from "node:path";
 
 const FOLDER = join(import.meta.dir, "programs");
@@ -24,7 +24,7 @@ export class Programs {
     this.#folder = folder;
   }
 
-  /** The path of a program's executable. Each is compiled once, when it is asked for. */
+  /** The path of a program's executable, which is compiled at the first call. */
   path(name: ProgramName): Promise<string> {
     let path = this.#compiled.get(name);
     if (path === undefined) this.#compiled.set(name, (path = compile(name, this.#folder)));
@@ -32,7 +32,7 @@ export class Programs {
   }
 }
 
-/** The options are those of build.ts. */
+/** Has the same options as build.ts. */
 async function compile(name: ProgramName, folder: string): Promise<string> {
   const outfile = join(folder, process.platform === "win32" ? `${name}.exe` : name);
   await Bun.build({

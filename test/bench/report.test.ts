@@ -5,7 +5,7 @@ import type { Bar, MeasuredRow, Row } from "./measure.ts";
 import { picture } from "./picture.ts";
 import { format, table } from "./table.ts";
 
-/** A row whose result is these ratios. */
+/** A row with these ratios as its result. */
 function row(what: string, samples: number[], bar?: Bar): MeasuredRow {
   return {
     what,

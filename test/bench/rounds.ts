@@ -1,27 +1,27 @@
-/** One round of load on a server: a fresh process each, stopped at the end. */
+/** Rounds of load. Each starts a fresh server and stops it at the end. */
 import { startDynip } from "./dynip-server.ts";
 import type { Bench } from "./measure.ts";
 import { run, type RunningServer, startServer } from "./processes.ts";
 
 /**
- * How many plain pings a second dynip takes, flat out; the log is on.
- * @param hosts how many it knows, which all ping in turn
+ * The number of plain pings per second that dynip accepts at full load, its client log included.
+ * @param hosts the number of hosts that it knows; all ping in turn
  */
 export async function dynipPlainRound(bench: Bench, hosts: number): Promise<number> {
   await using server = await startDynip(bench.clientLogs, "plain", hosts);
   return await plainRound(bench, server, hosts);
 }
 
-/** How many plain pings a second a bare socket takes that only stores them in memory. */
+/** The number of plain pings per second that a bare socket stores in memory. */
 export async function barePlainRound(bench: Bench, hosts: number): Promise<number> {
   await using server = await startServer([await bench.programs.path("bare-server")]);
   return await plainRound(bench, server, hosts);
 }
 
 /**
- * How many plain pings a second a server says it has accepted, sent as fast as one process can.
- * Stops the server.
- * @param warmUp how many pings, all of which it can take in half a second or so, come before that
+ * The number of plain pings per second that a server reports as accepted, when one process sends as
+ * fast as it can. Stops the server.
+ * @param warmUp the number of pings before that, few enough for none to be lost
  */
 export async function plainRound(
   bench: Bench,
@@ -33,7 +33,7 @@ export async function plainRound(
   return ((await server.stop()) - warmUp) / seconds;
 }
 
-/** How many plain pings a second the generator sends when nobody takes time to read them. */
+/** The number of plain pings per second that the generator sends when no program reads them. */
 export async function generatorAlone(bench: Bench, hosts: number): Promise<number> {
   await using sink = await startServer([await bench.programs.path("sink"), "10"]);
   const { sent, seconds } = await flood(bench, sink.port, hosts, 0);
@@ -53,15 +53,15 @@ async function flood(
 
 const FLOOD_SECONDS = 3;
 
-/** What became of the signed pings of a round. */
+/** The result of a round of signed pings. */
 export interface SignedRound {
-  /** Acknowledged, each. */
+  /** Acknowledged pings. */
   readonly perSecond: number;
-  /** Not answered within a second. */
+  /** Pings not answered within a second. */
   readonly lost: number;
 }
 
-/** Signed pings that dynip verified, made durable and acknowledged, 256 in flight. */
+/** Signed pings that dynip verifies, makes durable and acknowledges, 256 in flight. */
 export async function dynipSignedRound(bench: Bench, hosts: number): Promise<SignedRound> {
   await using server = await startDynip(bench.clientLogs, "signed", hosts);
   const round = await signedRound(bench, server, hosts, "dynip");
@@ -69,7 +69,7 @@ export async function dynipSignedRound(bench: Bench, hosts: number): Promise<Sig
   return round;
 }
 
-/** The same datagrams, answered by a bare socket with as many bytes. */
+/** The same datagrams, echoed by a bare socket with as many bytes as dynip's reply. */
 export async function echoRound(bench: Bench, hosts: number): Promise<SignedRound> {
   await using server = await startServer([await bench.programs.path("bare-echo")]);
   const round = await signedRound(bench, server, hosts, "echo");

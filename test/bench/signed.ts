@@ -1,4 +1,4 @@
-/** How many signed pings a second are verified, made durable and acknowledged, beside a bare echo. */
+/** Signed pings per second that are verified, made durable and acknowledged, beside a bare echo. */
 import type { Bench, Row } from "./measure.ts";
 import { dynipSignedRound, echoRound, type SignedRound } from "./rounds.ts";
 import { ratios } from "./statistics.ts";

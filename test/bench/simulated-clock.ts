@@ -1,4 +1,4 @@
-/** A clock that stands still until it is told to go on, with the sleepers that it wakes. */
+/** A simulated clock: it stands still until `goOnTo`, which wakes whatever sleeps until then. */
 export class SimulatedClock {
   /** Milliseconds. */
   #now = 0;
@@ -15,8 +15,8 @@ export class SimulatedClock {
     });
 
   /**
-   * Goes on to a time, and wakes on its way who has slept until then, one after the other.
-   * @param settle resolves when what they do then is done, or asleep again
+   * Goes on to a time. On its way it wakes the sleepers one by one, in the order of their time.
+   * @param settle resolves when the work that a sleeper then does is done or asleep again
    */
   async goOnTo(time: number, settle: () => Promise<void>): Promise<void> {
     for (;;) {

@@ -1,4 +1,4 @@
-/** What the bytes that are written for a ping are counted with. */
+/** The simulated clock and the counted files of the measure `disk`. */
 import { expect, test } from "bun:test";
 
 import { temporaryFolder } from "../temporary.ts";
@@ -27,14 +27,14 @@ test("the clock wakes sleepers in the order of time, and one that falls asleep a
   expect(clock.now()).toBe(30);
 });
 
-test("who sleeps on the clock can be told to stop", async () => {
+test("a sleeper on the clock can be aborted", async () => {
   const stop = new AbortController();
   const asleep = new SimulatedClock().sleep(10, stop.signal);
   stop.abort();
   await expect(asleep).rejects.toThrow();
 });
 
-test("every byte that is written is counted, whichever way, and every file that is replaced", async () => {
+test("every written byte is counted, by whatever call, and every replaced file", async () => {
   await using folder = await temporaryFolder();
   const seen: unknown[] = [];
   const { files } = new CountingFiles({
@@ -52,7 +52,7 @@ test("every byte that is written is counted, whichever way, and every file that 
   expect(seen).toEqual([[path, 2], [path, 2], [path, 3], folder.file("b")]);
 });
 
-test("the files are settled when what was under way is done, and what came of it", async () => {
+test("the files are settled when every operation is done, and those that followed from it", async () => {
   await using folder = await temporaryFolder();
   const counting = new CountingFiles({ onWrite() {}, onRename() {} });
   let isDone = false;

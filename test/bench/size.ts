@@ -1,4 +1,4 @@
-/** How large the executable is, beside one that does nothing. */
+/** The size of the executable, beside one that does nothing. */
 import { stat } from "node:fs/promises";
 
 import { BINARY } from "../e2e/dynip.ts";

@@ -1,6 +1,6 @@
 /**
- * For how long the server's event loop stands still, at most, while it writes one snapshot after the
- * other and pings go on; and whether any of them is lost.
+ * The longest time that the server's event loop stands still while snapshots are written and pings
+ * arrive, and the number of pings lost.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -57,7 +57,7 @@ async function longestGap(process: RunningServer): Promise<number> {
   return Number((await process.said(/longest gap (\S+) ms\n/))[1]);
 }
 
-/** Counts how often another file takes the path. */
+/** Counts how often the file at a path is replaced. */
 function countReplacements(path: string): { stop(): number } {
   let count = 0;
   let inode = statSync(path).ino;

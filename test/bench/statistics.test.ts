@@ -1,4 +1,4 @@
-/** What is said of samples. */
+/** Medians, ranges and ratios of samples. */
 import { expect, test } from "bun:test";
 
 import { median, ratios, summarise } from "./statistics.ts";

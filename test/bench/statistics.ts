@@ -1,4 +1,4 @@
-/** What is said of samples. Pure. */
+/** Medians, ranges and ratios of samples. Pure. */
 
 export interface Summary {
   readonly median: number;
@@ -6,7 +6,7 @@ export interface Summary {
   readonly max: number;
 }
 
-/** The middle of the samples, which need not be sorted; NaN where there are none. */
+/** The median of samples in any order; NaN where there are none. */
 export function median(samples: readonly number[]): number {
   const sorted = samples.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -18,7 +18,7 @@ export function summarise(samples: readonly number[]): Summary {
   return { median: median(samples), min: Math.min(...samples), max: Math.max(...samples) };
 }
 
-/** Each sample divided by the one of the same round. */
+/** Divides each sample by the one of the same round. */
 export function ratios(samples: readonly number[], references: readonly number[]): number[] {
   return samples.map((sample, round) => sample / references[round]!);
 }

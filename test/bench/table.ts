@@ -1,9 +1,9 @@
-/** The report as a table: Markdown, and readable as it is. Pure. */
+/** The report as a Markdown table. Pure. */
 import { type Bar, isMet, type Row, type Side, type Unit } from "./measure.ts";
 import { alignColumns } from "../table.ts";
 import { median, summarise } from "./statistics.ts";
 
-// Each as wide as Markdown wants the rule below it: three characters.
+// Each at least three characters wide, as Markdown wants the rule below them.
 const HEAD = ["What", "dynip", "Compared with", "Result (min to max)", "Bar", "   "];
 
 export function table(rows: readonly Row[]): string {
@@ -16,7 +16,7 @@ export function table(rows: readonly Row[]): string {
   return [head, rule, ...lines, ...(notes.length > 0 ? ["", ...notes] : [])].join("\n");
 }
 
-/** A figure as a person reads it: three digits that count, and the unit. */
+/** A figure with three significant digits and its unit. */
 export function format(value: number, unit: Unit): string {
   const digits = value.toLocaleString("en", {
     maximumSignificantDigits: Math.max(3, Math.trunc(Math.abs(value)).toString().length),
@@ -29,7 +29,7 @@ export function formatBar({ at, value }: Bar, unit: Unit): string {
   return `at ${at} ${format(value, unit)}`;
 }
 
-/** A rate has three digits that count: no run is repeated to the fourth. */
+/** Rounds a rate to three significant digits; runs differ in the third. */
 function round(value: number): number {
   return Number(value.toPrecision(3));
 }

@@ -1,6 +1,6 @@
 /**
- * The least that a server for signed pings can do: sends the first 109 bytes of each datagram back,
- * which is as long as dynip's reply. Ends on SIGTERM, and says how many datagrams it has taken.
+ * The minimum of a server for signed pings: sends back the first 109 bytes of each datagram, the
+ * length of dynip's reply. Ends on SIGTERM and prints the number of datagrams.
  */
 const REPLY_BYTES = 109;
 

@@ -1,6 +1,6 @@
 /**
- * The least that a server for plain pings can do: stores each name's address in memory. Ends on
- * SIGTERM, and says how many pings it has taken.
+ * The minimum of a server for plain pings: stores the address of each name in memory. Ends on SIGTERM
+ * and prints the number of pings.
  */
 const addresses = new Map<string, string>();
 let accepted = 0;

@@ -1,7 +1,7 @@
 /**
- * Sends plain pings as fast as it can: `flood PORT HOSTS SECONDS WARM_UP`. Before that, at a pace
- * that a server can follow, WARM_UP of them, so that what is measured is compiled code. Prints how
- * many it has sent in how many seconds, without the warm-up: `{"sent":…,"seconds":…}`.
+ * Sends plain pings as fast as it can: `flood PORT HOSTS SECONDS WARM_UP`. It first sends WARM_UP
+ * pings slowly enough for any server, so that hot code is compiled by then. Prints the number of pings
+ * and the seconds, without the warm-up: `{"sent":…,"seconds":…}`.
  */
 import { Names } from "./hosts.ts";
 
@@ -18,7 +18,7 @@ for (let sent = 0; sent < warmUp;) {
   sent += send();
   await Bun.sleep(1);
 }
-await Bun.sleep(100); // whatever is on its way arrives
+await Bun.sleep(100); // what is on its way arrives
 
 const start = performance.now();
 const end = start + seconds * 1000;
@@ -31,6 +31,6 @@ function send(): number {
   try {
     return socket.sendMany(names.next());
   } catch {
-    return 0; // the port was closed for a moment, and the kernel says so: on with it
+    return 0; // ECONNREFUSED: the port was closed for a moment
   }
 }

@@ -1,4 +1,4 @@
-/** The hosts of a bench: their names, datagrams that hold them, and the secret they share. */
+/** The hosts of a bench: their names, their plain pings, and the secret that they share. */
 
 export const SECRET = new Uint8Array(32).fill(7);
 
@@ -8,9 +8,8 @@ export function hostName(index: number): string {
 }
 
 /**
- * Fills datagrams with names: every host in turn, again and again, in an order that jumps, as hosts
- * ping in no order. The same few buffers are written anew each time, so that the generator is as
- * fast with a million hosts as with one.
+ * Fills datagrams with the names of the hosts, one after the other in a scattered order, as real hosts
+ * ping in no order. It reuses a few buffers, so that it is as fast with a million hosts as with one.
  * @param hosts a power of ten, at most a million
  */
 export class Names {
@@ -39,5 +38,5 @@ export class Names {
 
 const ZERO = "0".charCodeAt(0);
 
-/** Has no divisor in common with a power of ten, so that every host has its turn. */
+/** Coprime to every power of ten, so that every host gets its turn. */
 const STRIDE = 7_368_787;

@@ -1,7 +1,7 @@
 /**
- * Loaded into the server's own process by way of BUN_OPTIONS, which compiled programs heed as well: a
- * timer of 10 ms that remembers the longest time between two of its ticks. The first SIGUSR2 begins,
- * the next says on stderr how long that was.
+ * A timer of 10 ms that keeps the longest time between two ticks. BUN_OPTIONS, which compiled programs
+ * read as well, loads it into the process of the server. The first SIGUSR2 starts it, the next prints
+ * the longest time on stderr.
  */
 const TICK_MS = 10;
 

@@ -1,7 +1,7 @@
 /**
- * Sends plain pings at a steady rate, each host in turn: `paced PORT HOSTS PER_SECOND COUNT`. When
- * all hosts have had their turn they go on from the other of two addresses, 127.0.0.2 first, so that
- * each of them has moved. Prints how many it has sent.
+ * Sends plain pings at a steady rate, each host in turn: `paced PORT HOSTS PER_SECOND COUNT`. After
+ * each cycle the hosts change between two addresses, 127.0.0.2 first, so that all of them move. Prints
+ * the number of pings.
  */
 import { Names } from "./hosts.ts";
 
@@ -32,6 +32,6 @@ function sendNext(): boolean {
   try {
     return socket.sendMany(names.next()) === 1;
   } catch {
-    return true; // as any network it may lose one, and the server's count shows it
+    return true; // it may be lost, as on any network; the server's count shows that
   }
 }

@@ -1,4 +1,4 @@
-/** Reads a JSON file and parses it, `parse FILE`; prints how long that took, in milliseconds. */
+/** Reads and parses a JSON file, `parse FILE`, and prints the milliseconds that it took. */
 import { readFileSync } from "node:fs";
 
 const start = performance.now();

@@ -1,8 +1,8 @@
 /**
  * Clients that never pause, in one process: `signed-driver PORT HOSTS COUNT IN_FLIGHT echo|dynip`.
- * So many signed pings are on their way at once; each reply sends the next one off. All are signed
- * before the clock starts, and the replies checked when it has stopped. Of an echo's replies only
- * the nonce is looked at. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
+ * IN_FLIGHT signed pings are under way at once; each reply sends the next one. All pings are signed
+ * before the clock starts, and the replies are checked after it has stopped. In replies of an echo
+ * only the nonce is checked. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
  */
 import { addressToHex } from "../../../src/protocol/address.ts";
 import {
@@ -78,7 +78,7 @@ const acknowledged = count - lost;
 const wrong = isEcho ? 0 : acknowledged - countGood();
 console.log(JSON.stringify({ acknowledged, lost, wrong, seconds }));
 
-/** Sends until so many pings in all are over. */
+/** Sends until this number of pings is answered or given up. */
 function send(until: number): Promise<void> {
   limit = until;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -93,7 +93,7 @@ function end(index: number): void {
   sendNext();
 }
 
-/** Several at once, as they gather in a turn of the event loop. */
+/** Sends what a turn of the event loop has gathered in one call. */
 function sendNext(): void {
   if (sent === limit) return;
   sentAt[sent] = performance.now();

@@ -1,4 +1,4 @@
-/** A program that waits, as a server does, and does nothing else. */
+/** A program that only waits, as an idle server does. */
 setInterval(() => {}, 60_000);
 process.on("SIGTERM", () => {
   process.stderr.write("0 pings accepted\n");
