@@ -1,4 +1,4 @@
-/** A part of `bun run faults` for every day; see faults.ts. */
+/** A short version of `bun run faults` for the gate. */
 import { expect, test } from "bun:test";
 
 import { fullDisk } from "./full-disk.ts";
@@ -32,8 +32,8 @@ test(
   TIMEOUT_MS,
 );
 
-// Where a new journal is durable and the rename of the old one is not, as no file system with a
-// journal of its own has it, the old one would be lost: so that rename is synced first.
+// If a new journal were durable before the rename of the old one, the old one would be lost. File
+// systems with a journal keep that order; on others the sync of the rename does.
 test(
   "a power cut on a file system that keeps no order: nothing is lost",
   async () => {

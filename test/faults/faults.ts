@@ -1,8 +1,8 @@
 /**
- * `bun run faults`: everything that may go wrong around a client log does, and nothing that was
- * acknowledged may be lost. Prints a table; exit code 1 when something was.
+ * `bun run faults`: kills, power cuts and disk errors around a client log. No acknowledged ping may be
+ * lost. Prints a table; exits with 1 when one was.
  *
- * `FAULT_CYCLES`: how often the server is killed, 200 unless told; `FAULT_SEED` repeats a run.
+ * `FAULT_CYCLES` is the number of kills, by default 200; `FAULT_SEED` repeats a run.
  */
 import { fullDisk } from "./full-disk.ts";
 import { kills } from "./kills.ts";

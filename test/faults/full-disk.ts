@@ -1,4 +1,4 @@
-/** A disk that is full, for real, and has room again later, while clients ping. */
+/** A real disk that is filled and freed while clients ping. */
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 
 import { errorCode } from "../../src/system/errors.ts";
@@ -53,7 +53,7 @@ async function fillAndFree(server: SmallDisk, folder: string, load: Load): Promi
   if (!(await isAcknowledged(load))) return [`acknowledges nothing: ${server.stderr()}`];
   const unfilled = server.stderr().length;
 
-  // What room the journal's last page still has is used up first; a snapshot frees some, too.
+  // Fills again and again: the last page of the journal has room left, and a snapshot frees some.
   const deadline = performance.now() + 10_000;
   for (let quiet = 0, seen = -1; quiet < 10; await Bun.sleep(50)) {
     await fill(filler);
@@ -64,7 +64,7 @@ async function fillAndFree(server: SmallDisk, folder: string, load: Load): Promi
   const before = load.acknowledgements;
   const saidBefore = server.stderr();
   const old = await readFile(log);
-  await Bun.sleep(1500); // a second and more: it tries again
+  await Bun.sleep(1500); // in this time the server tries again
   if (load.acknowledgements !== before) wrong.push("acknowledged while the disk was full");
   if (!(await readFile(log)).equals(old)) wrong.push("the old log was touched");
   if (!isLog(old)) wrong.push("the log is damaged");
@@ -84,8 +84,8 @@ async function fillAndFree(server: SmallDisk, folder: string, load: Load): Promi
 }
 
 /**
- * Whether each failure was said once, with its reason, and its end. While the disk fills up it may
- * have room again for a moment, as a snapshot frees some.
+ * Checks that the server reports each failure once, with its reason, and its end. While the disk fills
+ * up there may be several, since a snapshot frees some room.
  */
 function outages(server: SmallDisk, from: number, inTheEnd: "fails" | "works"): string[] {
   const lines = server.stderr().slice(from).split("\n");
@@ -120,7 +120,7 @@ async function fill(path: string): Promise<void> {
   }
 }
 
-/** Whether something is acknowledged that was not yet, within 5 seconds. */
+/** Whether a ping is acknowledged within 5 seconds from now. */
 function isAcknowledged(load: Load): Promise<boolean> {
   const before = load.acknowledgements;
   return holdsWithin(WAIT_MS, () => load.acknowledgements > before);

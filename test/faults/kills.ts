@@ -1,4 +1,4 @@
-/** kill -9 of the compiled server, at random moments, under load, and again on the same log. */
+/** Kills the compiled server with SIGKILL, at random moments under load, always on the same log. */
 import { readdir } from "node:fs/promises";
 
 import { errorCode } from "../../src/system/errors.ts";
@@ -26,7 +26,7 @@ export async function kills(
   await load.start();
   try {
     for (let cycle = 1; cycle <= cycles; cycle++) {
-      // Now and then before it listens: while it reads, or writes what it has read.
+      // One time in four before it listens, while it reads the log or writes it anew.
       if (random.once(4)) await killAtStart(setup.config, random.below(LONGEST_START_MS));
       const promised = new Map(load.acknowledged);
       const before = load.acknowledgements;
@@ -58,7 +58,7 @@ export async function kills(
       }
     }
     count(into, `seed ${seed}, the end`, wrong);
-    into.cycles--; // it is no kill
+    into.cycles--; // the end is no kill
     if (wrong.length === 0) into.survived--;
   } finally {
     await load.stop().catch(() => {});
@@ -76,7 +76,7 @@ interface Entry {
   counter: string;
 }
 
-/** Reads the log as its readers do. */
+/** Reads the log as other programs do, and checks that no counter goes back. */
 class Watch {
   readonly #path: string;
   readonly #load: Load;
@@ -87,7 +87,7 @@ class Watch {
     this.#load = load;
   }
 
-  /** Waits until the log has what was promised. What was wrong with it. */
+  /** Waits until the log has what was promised, and returns what is wrong with it. */
   async until(promised: ReadonlyMap<string, number>): Promise<string[]> {
     let wrong: string[] = [];
     let missing: string[] = [];

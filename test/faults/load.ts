@@ -1,7 +1,6 @@
 /**
- * Signing clients that never pause: each has several pings in flight and sends the next when one is
- * acknowledged or too late. Some move from one address to another now and then. They remember what
- * they were told.
+ * Signing clients that never pause. Each keeps several pings in flight, and sends the next when one is
+ * acknowledged or late. At random they move to another address. They record what was acknowledged.
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -34,7 +33,7 @@ export class Load {
   readonly #random: Random;
   readonly #clients: Client[];
   readonly #sockets = new Map<string, Socket>();
-  /** `name counter` -> the address that it was sent from. */
+  /** The source address of each ping, by `name counter`. */
   readonly #sentFrom = new Map<string, string>();
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -54,7 +53,7 @@ export class Load {
   async start(): Promise<void> {
     for (const address of ADDRESSES) {
       const socket = createSocket("udp4");
-      socket.on("error", () => {}); // a server that was killed
+      socket.on("error", () => {}); // ECONNREFUSED while no server runs
       socket.on("message", (datagram) => this.#onReply(datagram, address));
       socket.bind(0, address);
       await once(socket, "listening");
@@ -108,7 +107,7 @@ export class Load {
     client.inFlight.delete(reply.nonce);
     const stored = decodeCounter(reply.counter);
     if (reply.type === "C") return this.#ping(client, address, reply.value, stored);
-    // The counter now stored may be that of a later ping: it is a promise as well.
+    // The reply may name the counter of a later ping, which is then durable as well.
     const highest = Math.max(counter, stored, this.acknowledged.get(client.name) ?? 0);
     this.acknowledged.set(client.name, highest);
     this.acknowledgements++;
@@ -118,6 +117,6 @@ export class Load {
 const IN_FLIGHT = 4;
 const TOO_LATE_MS = 60;
 
-/** Elsewhere than on Linux there is no 127.0.0.2 until somebody makes it. */
+/** Only Linux has all of 127.0.0.0/8 without configuration. */
 const ADDRESSES =
   process.platform === "linux" ? ["127.0.0.1", "127.0.0.2", "127.0.0.3"] : ["127.0.0.1"];

@@ -1,11 +1,11 @@
 /**
- * A server whose log lies on a small disk of its own: a tmpfs in a mount namespace that ends with
- * the server. Linux, and root, alone.
+ * Starts a server whose log is on a small disk: a tmpfs in a mount namespace, which ends with the
+ * server. Needs Linux and root.
  */
 import { type RunningProcess, startProcess } from "../processes.ts";
 import { BINARY } from "../e2e/dynip.ts";
 
-/** Why there can be no such server here; undefined where there can. */
+/** Why such a server cannot be started here; undefined where it can. */
 export function whyNoNamespace(): string | undefined {
   if (process.platform !== "linux") return "needs Linux";
   if (process.getuid!() !== 0) return "needs root, for a mount namespace";
@@ -15,7 +15,7 @@ export function whyNoNamespace(): string | undefined {
 }
 
 export interface SmallDisk extends RunningProcess {
-  /** A path of the server's, as seen from here. */
+  /** The path by which this process reaches a path of the server's namespace. */
   inside(path: string): string;
 }
 
@@ -23,8 +23,8 @@ export interface SmallDisk extends RunningProcess {
 export const ON_SMALL_DISK = 'server_ip = "127.0.0.1"\nclient_log_path = "disk/dynip.json"';
 
 /**
- * Starts a server with a disk of `size` mounted at `folder`, which begins with a copy of what is in
- * the folder `from`.
+ * Starts a server with a disk of `size`, as mount(8) writes it, at `folder`. The disk begins with a copy
+ * of the folder `from`.
  */
 export function serveOnSmallDisk(
   config: string,

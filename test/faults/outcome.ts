@@ -1,24 +1,24 @@
-/** What the cases of the faults report, and the table of it. */
+/** The results of the fault cases, and their table. */
 import { textTable } from "../table.ts";
 
 export interface Outcome {
   readonly name: string;
   cycles: number;
   survived: number;
-  /** What was lost, or went wrong; each with what it takes to see it again. */
+  /** What was lost or went wrong, each with what is needed to repeat it. */
   readonly lost: string[];
-  /** Why it was not run. */
+  /** Why the case was not run. */
   skipped?: string;
 }
 
-/** How a case says how far it is. */
+/** Reports the progress of a case. */
 export type Progress = (done: number, of: number) => void;
 
 export function outcome(name: string): Outcome {
   return { name, cycles: 0, survived: 0, lost: [] };
 }
 
-/** Counts one cycle. */
+/** Counts one cycle, which survived if nothing is wrong. */
 export function count(into: Outcome, what: string, wrong: readonly string[]): void {
   into.cycles++;
   if (wrong.length === 0) into.survived++;

@@ -1,4 +1,4 @@
-/** The power goes at every single operation of a client log's life. */
+/** Cuts the power at each file operation of a client log's life. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -13,17 +13,17 @@ import { START } from "./starts.ts";
 export interface PowerCuts {
   lucks: number;
   seed: number;
-  /** More than 1: at every so many operations alone, the seed says which. */
+  /** n > 1: cuts only at every n-th operation; the seed decides which. */
   every?: number;
   /** See {@link Disk.cut}. */
   isOrdered?: boolean;
-  /** The names of what it begins with. */
+  /** The names of the states that the folder begins in, see starts.ts. */
   starts?: readonly string[];
 }
 
 /**
- * Cuts the power at each operation in turn, and starts again on what is left: as a process that is
- * killed leaves it, without all that was not synced, and `lucks` times with a part of that.
+ * Cuts the power at each operation in turn, then starts on what is left: with everything that was
+ * written (a killed process), without anything unsynced, and `lucks` times with a part of that.
  */
 export async function powerCuts(
   { lucks, seed, every = 1, isOrdered = true, starts = Object.keys(START) }: PowerCuts,
@@ -55,7 +55,7 @@ export async function powerCuts(
         const left = disk.cut(luck, isOrdered);
         count(cut, `${at}, ${which}`, await check(left, acknowledged));
       }
-      // Operations after the cut are counted, too: the last is where nothing fails any more.
+      // With fewer operations than the index, nothing was cut: every operation has had its turn.
       if (disk.operations.length < index) last = index;
       progress(index, disk.operations.length);
     }
@@ -69,7 +69,7 @@ async function check(left: Contents, acknowledged: ReadonlyMap<string, number>):
   return [...wrong, ...(await restart(left, acknowledged))];
 }
 
-/** What a process leaves that is killed. */
+/** The files that a killed process leaves. */
 async function filesIn(folder: string): Promise<Contents> {
   const contents: Contents = new Map();
   for (const name of await readdir(folder)) {

@@ -1,4 +1,4 @@
-/** A folder that cannot be written to, when the server starts: exit code 2, and nothing is touched. */
+/** Starts the server on a read-only folder: it must exit with 2 and change nothing. */
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 
 import { encodeClientLog } from "../../src/store/format.ts";
@@ -10,7 +10,7 @@ import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
 export async function readOnlyFolder(progress: Progress): Promise<Outcome[]> {
   const into = outcome("a read-only folder at start");
   if (process.platform === "win32") return [{ ...into, skipped: "Windows has no such folder" }];
-  // Root may write anywhere; for it the file system has to be read-only.
+  // Root ignores modes, so that for root the file system is read-only.
   const isRoot = process.getuid!() === 0;
   const why = isRoot ? whyNoNamespace() : undefined;
   if (why !== undefined) return [{ ...into, skipped: why }];

@@ -1,4 +1,4 @@
-/** The disk refuses at every single operation of a client log's life: once, or until it is healed. */
+/** Makes each file operation of a client log's life fail, once or until the disk is healed. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -12,7 +12,7 @@ import { START } from "./starts.ts";
 
 export const CODES = ["EIO", "ENOSPC", "EACCES"] as const;
 
-/** @param every more than 1: at every so many operations alone, the seed says which */
+/** @param every n > 1: only every n-th operation fails; the seed decides which */
 export async function refusals(
   codes: readonly (typeof CODES)[number][],
   progress: Progress,
@@ -60,12 +60,12 @@ export async function refusals(
             if (failed === 0) last = index;
             progress(index, disk.operations.length);
           }
-          Bun.gc(true); // Bun ends the process where a handle is collected that was left open
+          Bun.gc(true); // Bun ends the process when it collects a handle that is still open
           outcomes.push(into);
         }
       }
     }
-    await Bun.sleep(0); // a rejection is unhandled at the end of its turn
+    await Bun.sleep(0); // a rejection counts as unhandled at the end of its turn
   } finally {
     process.off("unhandledRejection", onUnhandled);
   }
@@ -75,8 +75,8 @@ export async function refusals(
 }
 
 /**
- * What is wrong with how it was lived.
- * @param failedLate the disk refused after all the others: there is no more time to recover
+ * Returns what went wrong in a life.
+ * @param failedLate the disk failed at the very end, when there was no time left to recover
  */
 function complaints(life: Life, failedLate: boolean): string[] {
   const { log, openError, closeError, refusedInTheEnd } = life;

@@ -1,6 +1,6 @@
 /**
- * `bun run check:arm64`: the executable for Linux on ARM, on another machine, by QEMU. That is some
- * twenty times slower, so that the tests get more time, and those of speed are left out.
+ * `bun run check:arm64`: runs the end-to-end tests on the executable for Linux on ARM, by QEMU. That is
+ * some twenty times slower, so that tests get more time, and those of speed are left out.
  */
 import { artefact, NAMES_THE_EXECUTABLE, requirePackages, runWrapped } from "./suite.ts";
 

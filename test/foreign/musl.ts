@@ -1,14 +1,14 @@
 /**
- * `bun run check:musl`: the executable for Linux with musl, on a Linux with glibc. Debian has musl,
- * and no libstdc++ for it. That of GCC is compiled to be linked anywhere (`libstdc++_pic.a`): the few
- * functions that the executable needs of it are linked to musl here. Alpine's is another build of it.
+ * `bun run check:musl`: runs the end-to-end tests on the executable for Linux with musl, on Debian.
+ * Debian has musl, but no libstdc++ for it. So the few functions that the executable needs are linked
+ * from GCC's `libstdc++_pic.a`, which is position-independent. Alpine builds its own libstdc++.
  */
 import { dirname, join } from "node:path";
 
 import { outputOf, runProcess } from "../processes.ts";
 import { artefact, NAMES_THE_EXECUTABLE, requirePackages, runWrapped } from "./suite.ts";
 
-/** What GCC's library expects of glibc, and musl has not. */
+/** The functions of glibc that GCC's library uses and musl lacks. */
 const COMPATIBILITY = `
 #include <sys/random.h>
 int _dl_find_object(void *address, void *result) { return -1; }
@@ -23,7 +23,7 @@ requirePackages([
   ["gcc", "gcc"],
 ]);
 const pic = await gcc("-print-file-name=libstdc++_pic.a");
-// It says just the name when there is none.
+// GCC prints the bare name when there is no such file.
 requirePackages([
   [pic.startsWith("/") ? pic : `/${pic}`, `libstdc++-${await gcc("-dumpversion")}-pic`],
 ]);
@@ -39,7 +39,7 @@ await runWrapped({
   minutes: 10,
 });
 
-/** Makes a `libstdc++.so.6` with what the executable needs of it. */
+/** Makes a `libstdc++.so.6` with the functions that the executable needs. */
 async function makeLibrary(folder: string): Promise<void> {
   const source = join(folder, "compatibility.c");
   await Bun.write(source, COMPATIBILITY);
@@ -53,13 +53,13 @@ async function makeLibrary(folder: string): Promise<void> {
   await outputOf(command, { deadline: 60_000 });
 }
 
-/** The symbols that musl's loader does not find while there is no libstdc++. */
+/** The symbols that musl's loader reports as missing without libstdc++. */
 async function missingSymbols(): Promise<string[]> {
   const { stderr } = await runProcess([LOADER, binary, "--version"]);
   return [...stderr.matchAll(/: (\S+): symbol not found$/gm)].map(([, symbol]) => symbol!);
 }
 
-/** What GCC says of itself. */
+/** The answer of GCC to an option such as `-dumpversion`. */
 async function gcc(question: string): Promise<string> {
   return (await runProcess(["gcc", question])).stdout.trim();
 }

@@ -1,6 +1,6 @@
 /**
- * Runs the end-to-end tests on an executable of another system, and reports: what failed, what was
- * skipped and why, and how many there were. Nothing that it starts outlives it.
+ * Runs the end-to-end tests on an executable for another system, and reports what failed and what was
+ * skipped, and why. Every process that it starts ends with it.
  */
 import { existsSync } from "node:fs";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
@@ -10,21 +10,21 @@ import { SCHEDULERS } from "../../src/schedule/index.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 export const PROJECT = join(import.meta.dir, "..", "..");
-/** As from the project, with slashes on every system. */
+/** Relative to the project, with slashes on every system. */
 const TESTS = "test/e2e";
 
-/** Tests that say nothing about dynip where they would be run. */
+/** Tests that are not run, since on this system they would say nothing about dynip. */
 export interface LeftOut {
-  /** How the names of their describe and test begin, or a part of that. */
+  /** A part of the names of their `describe` and `test`. */
   name: string;
-  /** How many tests that are: a table that no longer fits is a failure. */
+  /** The number of these tests. Another number is a failure, so that the table stays true. */
   count: number;
   why: string;
 }
 
 const OWN_PATH = "what is printed names the executable, and not the script that starts it here";
 
-/** Where `DYNIP_BINARY` is such a script. */
+/** The tests to leave out where `DYNIP_BINARY` is a script that starts the executable. */
 export const NAMES_THE_EXECUTABLE: readonly LeftOut[] = [
   { name: "what it says to do next can be done", count: 1, why: OWN_PATH },
   { name: "names this binary and the configuration", count: SCHEDULERS.length, why: OWN_PATH },
@@ -33,37 +33,37 @@ export const NAMES_THE_EXECUTABLE: readonly LeftOut[] = [
 ];
 
 export interface SuiteRun {
-  /** A command that is Bun, up to its own arguments. */
+  /** The command that starts Bun, without Bun's arguments. */
   bun: string[];
   env: Record<string, string | undefined>;
   leftOut: readonly LeftOut[];
-  /** Why the tests' own conditions skip some of them. */
+  /** Why some tests skip themselves here. */
   skipsBecause: string;
-  /** A file for Bun's report: its path here, and as Bun has it there. */
+  /** The file for Bun's report: its path here, and the path that Bun sees. */
   report: { path: string; there: string };
-  /** How long a test may take unless it says itself, in seconds. */
+  /** The default time limit of a test, in seconds. */
   testSeconds: number;
   /**
-   * How often a test that failed is tried again: 1 where a busy machine is too slow for one now and
-   * then. Bun marks those that passed at last, "(attempt 2)".
+   * How often a failed test is tried again: 1 where a slow machine sometimes fails one. Bun marks those
+   * that then passed with "(attempt 2)".
    */
   retries: number;
-  /** After so many minutes the run is ended, and has failed. */
+  /** The time limit of the run, in minutes; when it is over, the run has failed. */
   minutes: number;
 }
 
-/** What is particular about an executable that a script starts on this system. */
+/** A run on an executable that a script starts on this system. */
 export interface WrappedRun extends Pick<
   SuiteRun,
   "leftOut" | "testSeconds" | "retries" | "minutes"
 > {
-  /** The shell's words that start it; what they need may be made in `folder`, which is temporary. */
+  /** The shell command that starts it. It may make files in `folder`, which is temporary. */
   command: (folder: string) => Promise<string>;
-  /** The factor by which tests wait longer; 1 unless told. */
+  /** The factor by which tests wait longer; by default 1. */
   patience?: number;
 }
 
-/** Runs the suite on such an executable, by the Bun of this process, which then ends. */
+/** Runs the suite on such an executable with the Bun of this process, then ends the process. */
 export async function runWrapped({ command, patience = 1, ...run }: WrappedRun): Promise<never> {
   let isGood: boolean;
   {
@@ -84,7 +84,7 @@ export async function runWrapped({ command, patience = 1, ...run }: WrappedRun):
   process.exit(isGood ? 0 : 1);
 }
 
-/** Runs them all but those left out; false when one failed, or the run itself did. */
+/** Runs all tests but those left out. Returns false if a test or the run itself failed. */
 export async function runSuite(run: SuiteRun): Promise<boolean> {
   const { bun, env, leftOut, skipsBecause, report, testSeconds, retries, minutes } = run;
   const names = leftOut.map(({ name }) => RegExp.escape(name)).join("|");
@@ -92,7 +92,7 @@ export async function runSuite(run: SuiteRun): Promise<boolean> {
   args.push("--reporter=junit", `--reporter-outfile=${report.there}`);
   await rm(report.path, { force: true });
   if (leftOut.length > 0) args.push("-t", `^(?!.*(?:${names}))`);
-  // Detached: a process group of its own, so that all of it can be ended.
+  // Detached means a process group of its own, all of which can be killed.
   const child = Bun.spawn([...bun, ...args], {
     cwd: PROJECT,
     env: { ...env, NO_COLOR: "1" },
@@ -106,12 +106,12 @@ export async function runSuite(run: SuiteRun): Promise<boolean> {
     ended ??= why;
     try {
       process.kill(-child.pid, "SIGKILL");
-    } catch {} // there is none of it left
+    } catch {} // the group is empty
   };
   const limit = setTimeout(endAll, minutes * 60_000, `not over within ${minutes} minutes`);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endAll);
 
-  const skipped = new Set<string>(); // each is said twice
+  const skipped = new Set<string>(); // Bun names each twice
   const counts = new Map<string, number>();
   const count = (what: string): number => counts.get(what) ?? 0;
   try {
@@ -148,7 +148,7 @@ export async function runSuite(run: SuiteRun): Promise<boolean> {
   return problem === undefined;
 }
 
-/** The tests that did not run, left out or skipped: Bun's summary does not always say how many. */
+/** The number of tests that did not run, from the report: Bun's summary does not always have it. */
 async function countSkipped(report: string): Promise<number> {
   if (!existsSync(report)) return 0;
   const [, number] =
@@ -156,14 +156,14 @@ async function countSkipped(report: string): Promise<number> {
   return Number(number);
 }
 
-/** A file of `dist/`; ends this process where there is none. */
+/** The path of a file in dist/. Ends this process where there is none. */
 export function artefact(name: string): string {
   const path = join(PROJECT, "dist", name);
   if (existsSync(path)) return path;
   return giveUp(`there is no dist/${name}`, '"bun build.ts --all" makes it');
 }
 
-/** Ends this process where a program or file is missing, with the Debian package that brings it. */
+/** Ends this process if a program or file is missing, and names the Debian package that has it. */
 export function requirePackages(needed: readonly [programOrFile: string, debian: string][]): void {
   const missing = needed.filter(([name]) => {
     return name.startsWith("/") ? !existsSync(name) : Bun.which(name) === null;
@@ -181,7 +181,7 @@ export function giveUp(problem: string, hint: string): never {
   process.exit(1);
 }
 
-/** An executable that runs another one, written into `folder`, which everybody may then read. */
+/** Writes a script that runs `command` into `folder`, which any user may then read. */
 async function writeWrapper(folder: string, command: string): Promise<string> {
   await chmod(folder, 0o755);
   const path = join(folder, "dynip");

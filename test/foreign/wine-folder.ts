@@ -1,6 +1,6 @@
 /**
- * A folder with a Debian that has Wine 10, which Debian 12 has not, and with Bun for Windows. Made
- * once, by debootstrap from the mirror that is its default; removed by whoever wants the space back.
+ * A folder with a Debian that has Wine 10, newer than that of Debian 12, and with Bun for Windows. It
+ * is made once, by debootstrap from its default mirror, and kept until it is removed by hand.
  */
 import { copyFile, mkdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -13,20 +13,20 @@ const RELEASE = "trixie";
 const NEEDED_GB = 3;
 const TEMPORARY = "prefix/drive_c/users/root/AppData/Local/Temp";
 
-/** Paths as Wine has them, see {@link inWine}. */
+/** Paths inside Wine, see {@link inWine}. */
 export const WINE_PROJECT = "Z:\\project";
 export const WINE_BUN = "Z:\\bun\\node_modules\\@oven\\bun-windows-x64\\bin\\bun.exe";
 
-/** The folder's path, when all is in it; ends this process when that fails. */
+/** Makes the folder if need be, and returns its path. Ends this process when that fails. */
 export async function wineFolder(): Promise<string> {
   const cache = process.env["DYNIP_WINE_CACHE"] ?? join(homedir(), ".cache", "dynip");
   const folder = join(cache, RELEASE);
-  // It has its name when it is complete.
+  // The folder gets this name when it is complete.
   if (!(await Bun.file(join(folder, "etc/debian_version")).exists())) {
     await makeFolder(cache, folder);
   }
   await installBun(folder);
-  // What tests that were killed have left. No tmpfs: Bun cannot remove a folder "a.b" on Wine's.
+  // Removes what killed tests have left. No tmpfs here: Bun in Wine cannot remove a folder "a.b" on one.
   await rm(join(folder, TEMPORARY), { recursive: true, force: true });
   await mkdir(join(folder, TEMPORARY), { recursive: true });
   const { stdout: size } = await runProcess(["du", "-sm", folder], { deadline: 60_000 });
@@ -35,8 +35,8 @@ export async function wineFolder(): Promise<string> {
 }
 
 /**
- * The command that runs `command` in the folder, the project being `/project` (Wine's `Z:\project`)
- * there, and read-only. Its mounts and processes are in namespaces of their own, and end with it.
+ * The command that runs `command` in the folder. The project is at `/project` (`Z:\project` in Wine),
+ * read-only. Mounts and processes are in namespaces of their own and end with the command.
  */
 export function inWine(folder: string, project: string, command: string[]): string[] {
   const namespaces = ["--mount", "--pid", "--fork", "--kill-child"];
@@ -68,7 +68,7 @@ async function makeFolder(cache: string, folder: string): Promise<void> {
   const packages = "--include=wine,wine64";
   await must(["debootstrap", "--variant=minbase", packages, RELEASE, unfinished]);
   await rm(join(unfinished, "var/cache/apt"), { recursive: true });
-  // Else Wine knows no localhost.
+  // Without it Wine does not resolve localhost.
   await writeFile(join(unfinished, "etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n");
   await mkdir(join(unfinished, "project"));
   // Killed before it has written its registry, Wine has no network interfaces, among other things.
@@ -77,7 +77,7 @@ async function makeFolder(cache: string, folder: string): Promise<void> {
   await rename(unfinished, folder);
 }
 
-/** Bun for Windows, of the version and with the checksum that bun.lock has. */
+/** Installs Bun for Windows with the version and checksum of bun.lock. */
 async function installBun(folder: string): Promise<void> {
   const cwd = join(folder, "bun");
   await mkdir(cwd, { recursive: true });
@@ -90,7 +90,7 @@ async function installBun(folder: string): Promise<void> {
 
 const COMMAND_MINUTES = 15;
 
-/** Runs a command to its end, its output on stderr; ends this process when it fails. */
+/** Runs a command, shows its stderr, and ends this process when it fails. */
 async function must(command: string[], cwd: string = PROJECT): Promise<void> {
   const run = Bun.spawn(command, {
     cwd,

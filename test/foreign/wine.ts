@@ -1,7 +1,7 @@
 /**
- * `bun run check:wine`: the executable for Windows, on Linux, by Wine. Bun for Windows runs the tests
- * there as well, so that they are those of Windows. Wine is not Windows: what passes is no proof, and
- * what fails may be Wine's fault. Needs root: see wine-folder.ts.
+ * `bun run check:wine`: runs the end-to-end tests on the executable for Windows, by Wine on Linux. Bun
+ * for Windows runs them in Wine as well, so that the tests for Windows are run. Wine is not Windows: a
+ * pass is no proof, and a failure may be Wine's fault. Needs root, see wine-folder.ts.
  */
 import { artefact, giveUp, PROJECT, requirePackages, runSuite } from "./suite.ts";
 import { inWine, WINE_BUN, WINE_PROJECT, wineFolder } from "./wine-folder.ts";

@@ -21,7 +21,7 @@ const PATH = "dynip.toml";
 const SECRET = encodeKey(Uint8Array.from({ length: 32 }, (_, index) => (index * 37 + 11) & 255));
 const KEY = encodeKey(Uint8Array.from({ length: 32 }, (_, index) => (index * 91 + 5) & 255));
 
-/** Of a secret a message shows less than so many characters in a row. */
+/** The number of characters in a row of a secret that no message may show. */
 const TELLING = 12;
 
 function check(text: string): void {
@@ -56,7 +56,7 @@ function checkError(error: unknown, text: string): void {
   must(!tells(told) || isMisplaced(text), "no message quotes a secret");
 }
 
-/** Whether a text has a part of a secret that is worth something. */
+/** Whether a text has {@link TELLING} characters in a row of a secret. */
 function tells(text: string): boolean {
   return [SECRET, KEY].some((secret) => {
     for (let at = 0; at + TELLING <= secret.length; at++) {
@@ -66,7 +66,7 @@ function tells(text: string): boolean {
   });
 }
 
-/** Whether a secret stands where a name or an address belongs: nobody can tell that it is one. */
+/** Whether a secret stands in place of a name or an address, where it cannot be told from one. */
 function isMisplaced(text: string): boolean {
   try {
     const { secret: _, client, ...rest } = parse(text);

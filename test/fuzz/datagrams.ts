@@ -1,4 +1,4 @@
-/** Datagrams to damage: what honest clients and servers send, and what else comes by. */
+/** Makes mutated datagrams from those of honest clients and servers and of other protocols. */
 import { createHmac } from "node:crypto";
 
 import {
@@ -16,7 +16,7 @@ import { isSame } from "./target.ts";
 
 const utf8 = new TextEncoder();
 
-/** What the server and the honest clients know, and nobody else. */
+/** The secret of the server and the honest clients; the attacker does not know it. */
 export const SECRET = new Uint8Array(32).fill(7);
 
 /** The names that honest clients sign. */
@@ -24,19 +24,19 @@ export const NAMES = ["nas", "a", "attic-pi.local", "x".repeat(128)];
 
 const KEYS = new Map(NAMES.map((name) => [name, deriveKey(SECRET, name, 1)]));
 
-/** A signed name's key. Only the honest ones are kept: a fuzzer makes up many names. */
+/** The key of a signed name. Only honest names are cached, since the fuzzer makes up many others. */
 export function keyOf(name: string): Uint8Array {
   return KEYS.get(name) ?? deriveKey(SECRET, name, 1);
 }
 
-/** Whether a datagram ends in the right MAC, by other code than the one that is tested. */
+/** Whether a datagram ends in the right MAC, computed without the code under test. */
 export function endsInMac(datagram: Uint8Array, key: Uint8Array): boolean {
   const end = datagram.length - 32;
   const mac = createHmac("sha256", key).update(datagram.subarray(0, end)).digest("hex");
   return Buffer.from(datagram.subarray(end)).toString("latin1") === mac.slice(0, 32);
 }
 
-/** How many of the newest honest pings are damaged and replayed. */
+/** The number of recent honest pings that are kept for mutation and replay. */
 const KEPT_PINGS = 32;
 
 /** A ping that an honest client has made. */
@@ -61,7 +61,7 @@ export class Datagrams {
     for (const name of NAMES) this.sign({ name, counter, cookie: NO_COOKIE });
   }
 
-  /** The honest client signs one more; the oldest but so many is forgotten. */
+  /** Signs a ping as the honest client; only the newest {@link KEPT_PINGS} are kept. */
   sign(unsigned: Omit<Ping, "nonce">): HonestPing {
     const ping = { ...unsigned, nonce: encodeCounter(++this.#made) };
     const honest = { ping, bytes: encodePing(ping, keyOf(ping.name)) };
@@ -70,7 +70,7 @@ export class Datagrams {
     return honest;
   }
 
-  /** One datagram, in memory that the next is made in. */
+  /** Makes a datagram. The next call overwrites its memory. */
   next(): Uint8Array {
     const random = this.#random;
     const other = random.pick(this.#others);
@@ -90,18 +90,18 @@ export class Datagrams {
     }
   }
 
-  /** The honest ping that these bytes are, if they are one. */
+  /** The honest ping with these bytes; undefined if there is none. */
   honest(bytes: Uint8Array): HonestPing | undefined {
     return this.#pings.find((honest) => isSame(honest.bytes, bytes));
   }
 
-  /** The honest ping with this nonce. */
+  /** The honest ping with this nonce; undefined if there is none. */
   byNonce(nonce: string): HonestPing | undefined {
     return this.#pings.find(({ ping }) => ping.nonce === nonce);
   }
 }
 
-/** Names that a plain ping has, ordinary and odd. */
+/** Ordinary and odd names for plain pings. */
 const PLAIN = [
   "nas",
   "NAS",
@@ -119,7 +119,7 @@ const PLAIN = [
   "ſ",
 ];
 
-/** What belongs to other protocols, or to none. */
+/** Datagrams of other protocols, and malformed UTF-8. */
 const ODD = [
   "",
   "00",

@@ -1,4 +1,4 @@
-/** Mutated datagrams through `decode` and `hasMac`. */
+/** Passes mutated datagrams through `decode` and `hasMac`. */
 import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol/message.ts";
 import { Datagrams, endsInMac, keyOf } from "./datagrams.ts";
 import { Random } from "./random.ts";

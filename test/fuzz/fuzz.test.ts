@@ -1,7 +1,7 @@
 /**
- * A few seconds of `bun run fuzz`, the same inputs every time, and every input that it has found.
+ * A few seconds of `bun run fuzz` with fixed seeds, and every input that it once found.
  *
- * What it is worth: each of these changes to src/ was made by hand, one at a time, and found by the
+ * The mutation table: each of these changes to src/ was made by hand, one at a time, and found by the
  * inputs below.
  *
  *     a MAC not checked, or four digits of it; a ping with more behind it, or in upper case
@@ -54,7 +54,7 @@ interface Regression {
   zone?: string;
 }
 
-/** What was found, and what nearly was. */
+/** Inputs that broke a promise once, or came close. */
 const REGRESSIONS: readonly Regression[] = [
   {
     target: "client log",

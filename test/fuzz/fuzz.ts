@@ -1,20 +1,19 @@
 /**
  * `bun run fuzz [SECONDS]`: tries mutated datagrams, replies, client logs, journals and
- * configurations for so long, and says what broke. `FUZZ_SEED` repeats a run: the same inputs in
- * the same order, as far as the time allows.
+ * configurations for this time, by default 30 s, and reports what broke. `FUZZ_SEED` repeats a run
+ * with the same inputs in the same order, as far as the time allows.
  *
- * What must hold is said where it is checked, in the targets: no exception but a documented one, no
- * forged acceptance, what parses encodes back to the same bytes, no secret in a message, and memory
- * that does not grow.
+ * The targets check the promises: only documented exceptions, no forged acceptance, what parses
+ * encodes back to the same bytes, no secret in a message. Here: memory does not grow.
  */
 import { textTable } from "../table.ts";
 import { memory, type Outcome, runTarget } from "./run.ts";
 import { KINDS } from "./targets.ts";
 
-/** Memory goes up and down by less, and a leak of one byte an input is more. */
+/** More than memory varies by itself, and less than a leak of one byte per input amounts to. */
 const MAX_GROWTH = 64e6;
 
-/** DynIP 0.1e recorded local times: each run has another idea of where it is. */
+/** The seed chooses the time zone, since a log of DynIP 0.1e has local times. */
 const ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia"];
 
 const USAGE = "usage: bun run fuzz [SECONDS]; FUZZ_SEED=NUMBER repeats a run";
@@ -52,7 +51,7 @@ async function main(args: readonly string[], wantedSeed: string | undefined): Pr
   return isBroken ? 1 : 0;
 }
 
-/** Says on a terminal, at most once a second, how far a target is. */
+/** Reports the progress of a target on a terminal, at most once a second. */
 function progress(name: string): (inputs: number, milliseconds: number) => void {
   if (!process.stdout.isTTY) return () => {};
   let shown = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Mutated client logs and journals as files, through `openClientLog`. One input is the log, the
- * older journal and the newer, with a record separator between them; what is missing is no file.
+ * Passes mutated client logs and journals as files through `openClientLog`. An input is the log, the
+ * older journal and the newer one, with record separators between them. A missing part is no file.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -26,11 +26,11 @@ export const journalKind: TargetKind = {
   },
 };
 
-/** ASCII's record separator: no byte of a log or of a journal. */
+/** The record separator of ASCII, which occurs in no log and no journal. */
 const SEPARATOR = 0x1e;
 const NAMES = ["dynip.json", "dynip.json.journal.old", "dynip.json.journal"];
 
-/** Writing a log takes syncs: only every so many are begun, as a server does, and read again. */
+/** Every 16th log is also begun, as a server does, and read again; each costs several syncs. */
 const BEGIN_EVERY = 16;
 
 class JournalTarget implements Target {
@@ -68,7 +68,7 @@ class JournalTarget implements Target {
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** A log, and journals as servers left them that were killed: the names are the same ones. */
+  /** A log and the journals that a killed server left, with the same names. */
   #seed(): string {
     const random = this.#random;
     const log = randomHosts(random, 1 + random.below(6));
@@ -111,7 +111,7 @@ class JournalTarget implements Target {
     must(before === after, `nothing is left behind: ${after}`);
   }
 
-  /** What a server writes is read by the next one. */
+  /** Begins the log, as a server does, and checks that the next server reads what it wrote. */
   async #keep(log: NonNullable<Awaited<ReturnType<typeof openClientLog>>>): Promise<void> {
     const [[name, host]] = [...randomHosts(this.#random, 1)] as [[string, Host]];
     log.begin();
@@ -166,7 +166,7 @@ function split(input: Uint8Array): (Uint8Array | undefined)[] {
   return [log, input.slice(first + 1, second), input.slice(second + 1)];
 }
 
-/** What the files say, read the simple way: the highest counter holds, then the latest time. */
+/** The hosts in the files, by a simple reader: the highest counter wins, then the latest time. */
 function replayed([log, ...journals]: (Uint8Array | undefined)[]): Hosts {
   const hosts = decodeClientLog(log ? strict.decode(log) : "{}").hosts;
   for (const journal of journals) {
@@ -191,7 +191,7 @@ function isReadable(files: (Uint8Array | undefined)[]): boolean {
   }
 }
 
-/** The lines that came to their end. */
+/** The lines that end in a newline. */
 function linesOf(journal: Uint8Array = new Uint8Array()): string[] {
   const whole = journal.subarray(0, journal.lastIndexOf(10) + 1);
   return strict.decode(whole).split("\n").slice(0, -1);
@@ -207,7 +207,7 @@ function isAtLeast([counter, time]: [number, number], [than, thanTime]: [number,
   return counter === than ? time >= thanTime : counter > than;
 }
 
-/** JSON puts names that are numbers first; the order says nothing. */
+/** The hosts in the order of their names, since JSON moves names that are numbers to the front. */
 function sorted(hosts: Iterable<[string, Host]>): [string, Host][] {
   return [...hosts].sort(([one], [other]) => (one < other ? -1 : 1));
 }

@@ -45,7 +45,7 @@ class LogTarget extends CheckedTarget {
     inTime(() => checkText(text));
   }
 
-  /** What dynip writes is what it reads, to the byte. */
+  /** Checks that dynip reads its own log, and writes the same bytes again. */
   #checkOurs(): void {
     const hosts = randomHosts(this.#random, 1 + this.#random.below(300));
     const text = encode(hosts);
@@ -78,7 +78,7 @@ function checkText(text: string): void {
   must(encode(again.hosts) === written, "what was read twice is written the same twice");
 }
 
-/** A log whose form is right, with odd values in it. */
+/** A well-formed log with odd values. */
 function oddLog(random: Random): string {
   const value = () => random.pick(ODD_VALUES);
   const address = random.once(4) ? value() : '"203.0.113.7"';
@@ -94,7 +94,7 @@ function encode(hosts: Hosts): string {
   return [...encodeClientLog(hosts)].join("");
 }
 
-/** As Python's `json.dump` writes them: 0.1e's server speaks IPv4 alone, its times are local. */
+/** Logs of DynIP 0.1e, by Python's `json.dump`: IPv4 addresses and local times. */
 const OLD = [
   '{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}',
   '{"nas": ["203.0.113.7", "2026-11-22 13:07:50"], "attic-pi": ["198.51.100.9", "2020-01-01 00:00:00.000001"]}',
@@ -135,7 +135,7 @@ const TOKENS = [
   "\ufeff",
 ];
 
-/** JSON values that one line of code or another might take for something else. */
+/** JSON values that a careless reader might misread. */
 const ODD_VALUES = [
   "null",
   "0",

@@ -1,16 +1,16 @@
-/** Damages inputs: what was nearly right finds more than noise does. */
+/** Mutates inputs: an input that is nearly right finds more than random bytes. */
 import type { Random } from "./random.ts";
 
 /** The longest payload of a UDP datagram over IPv4. */
 export const MAX_BYTES = 65_507;
 
-/** Bytes at which formats change their mind. */
+/** Bytes at the edges of ranges in formats and encodings. */
 const ODD_BYTES = [0, 9, 10, 13, 27, 32, 34, 48, 58, 65, 70, 92, 97, 102, 103, 127, 128, 192, 255];
 
-/** Views of up to so many bytes are made once: one for each input would be most of the garbage. */
+/** Views up to this length are made once and reused; otherwise they would be most of the garbage. */
 const KEPT_VIEWS = 1024;
 
-/** Makes one input after another in the same memory. */
+/** Makes mutated inputs, one after the other, in the same memory. */
 export class Mutator {
   readonly #random: Random;
   readonly #tokens: readonly Uint8Array[];
@@ -18,7 +18,7 @@ export class Mutator {
   readonly #views: Uint8Array[] = [];
   #length = 0;
 
-  /** @param tokens what means something in the format, put in here and there */
+  /** @param tokens byte strings with a meaning in the format, inserted at random */
   constructor(random: Random, tokens: readonly Uint8Array[]) {
     this.#random = random;
     this.#tokens = tokens;
@@ -28,9 +28,9 @@ export class Mutator {
   }
 
   /**
-   * A copy of `seed` with one to a few changes, and now and then with none.
-   * @param other what parts are taken from; may be the seed
-   * @returns memory that the next call writes over
+   * Makes a copy of `seed` with a few changes, sometimes with none.
+   * @param other an input whose parts are inserted; may be `seed`
+   * @returns memory that the next call overwrites
    */
   mutate(seed: Uint8Array, other: Uint8Array): Uint8Array {
     const random = this.#random;
@@ -59,7 +59,7 @@ export class Mutator {
         buffer[at] = random.pick(ODD_BYTES);
         return;
       case 5:
-      case 6: // a digit for whatever is there: the form stays, the meaning does not
+      case 6: // a digit in place of a byte: often still well-formed
         buffer[at] = "0123456789abcdef".charCodeAt(random.next() & 15);
         return;
       case 7:
@@ -68,7 +68,7 @@ export class Mutator {
       case 8:
         this.#length = at;
         return;
-      case 9: // a byte more, or the datagram before this one behind the end
+      case 9: // one more byte at the end, which a previous input may have left there
         this.#length = Math.min(this.#length + 1, MAX_BYTES);
         return;
       case 10:
@@ -78,7 +78,7 @@ export class Mutator {
       case 12:
         if (this.#tokens.length > 0) this.#put(at, random.pick(this.#tokens), random.once(2));
         return;
-      case 13: // this one's beginning, that one's end
+      case 13: // the beginning of one, the end of the other
         if (other.length > at) this.#put(at, other.subarray(at), true);
         return;
       case 14: {
@@ -93,7 +93,7 @@ export class Mutator {
     }
   }
 
-  /** Makes it as long as anything that arrives can be, or nearly. */
+  /** Extends the input to the longest payload, or nearly. */
   #grow(): void {
     const random = this.#random;
     const target = MAX_BYTES - (random.once(2) ? 0 : random.below(MAX_BYTES - 300));

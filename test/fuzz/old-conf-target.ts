@@ -1,4 +1,4 @@
-/** Mutated configurations of DynIP 0.1e through `parseOldConf`, and on into a new one. */
+/** Passes mutated configurations of DynIP 0.1e through `parseOldConf` and into a new configuration. */
 import { type Config, parseConfig } from "../../src/config/config.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../../src/config/old-conf.ts";
@@ -34,7 +34,7 @@ function check(text: string): void {
   }
 }
 
-/** As `dynip init --from` does it; undefined where a value is refused. */
+/** The new configuration, as `dynip init --from` makes it; undefined where a value is refused. */
 function takeOver(old: OldConf): Config | undefined {
   const text = configText({
     secret: "A".repeat(43),

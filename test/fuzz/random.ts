@@ -1,6 +1,6 @@
-/** Random numbers that a seed repeats, fast enough not to be what is measured. */
+/** Random numbers from a seed, fast enough not to slow the fuzzer. */
 
-/** mulberry32: 32 bits of state, every seed a good one. */
+/** mulberry32: 32 bits of state; every seed is good. */
 export class Random {
   #state: number;
 
@@ -16,14 +16,14 @@ export class Random {
     return (bits ^ (bits >>> 14)) >>> 0;
   }
 
-  /** 0 to `limit` - 1; 0 where there is nothing below. */
+  /** 0 to `limit` - 1; 0 if `limit` is 0. */
   below(limit: number): number {
     return limit > 1 ? this.next() % limit : 0;
   }
 
-  /** True once in so many times. */
-  once(inSoMany: number): boolean {
-    return this.next() % inSoMany === 0;
+  /** True in one of `calls` calls, on average. */
+  once(calls: number): boolean {
+    return this.next() % calls === 0;
   }
 
   pick<T>(items: readonly T[]): T {

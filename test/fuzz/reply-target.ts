@@ -1,4 +1,4 @@
-/** Mutated replies through `decodeReply` and `hasMac`, as a client does with them. */
+/** Passes mutated replies through `decodeReply` and `hasMac`, as a client does. */
 import {
   decodeReply,
   encodeCounter,
@@ -22,7 +22,7 @@ class ReplyTarget extends CheckedTarget {
   readonly name = replyKind.name;
   readonly #random: Random;
   readonly #mutator: Mutator;
-  /** What the server has sent to this client, and to others. */
+  /** Replies of the server to this client, and to all clients. */
   readonly #mine: Uint8Array[] = [];
   readonly #all: Uint8Array[] = [];
 

@@ -1,31 +1,31 @@
-/** Runs one target, and keeps what it finds. */
+/** Runs a target and collects its findings. */
 import { Finding, type Target, type TargetKind } from "./target.ts";
 
-/** What came of a target's run. */
+/** The result of a target's run. */
 export interface Outcome {
   readonly name: string;
   readonly inputs: number;
   readonly milliseconds: number;
-  /** The first input for each promise that was broken. */
+  /** The first input that broke each promise. */
   readonly findings: readonly Finding[];
-  /** By how many bytes the process has grown since the target was warm. */
+  /** The bytes by which the process has grown since the warm-up. */
   readonly growth: number;
 }
 
-/** How long: the first that is reached ends the run. */
+/** The first limit that is reached ends the run. */
 export interface Limits {
   readonly inputs?: number;
   readonly milliseconds?: number;
 }
 
-/** After so many findings a target is given up: the same mistake is found again and again. */
+/** The number of findings that ends a run, since one mistake is found again and again. */
 const MAX_FINDINGS = 20;
 
-/** So much of a run is warming up: code is compiled, and memory is what it will be. */
+/** The part of a run that is warm-up, until code is compiled and memory has its size. */
 const WARM = 0.2;
 
 /**
- * Runs a target within its limits. After a finding it is made anew, from a seed of its own.
+ * Runs a target within its limits. After a finding, the target is made anew with another seed.
  * @param onProgress called after each batch
  */
 export async function runTarget(
@@ -37,7 +37,7 @@ export async function runTarget(
   const findings = new Map<string, Finding>();
   const start = performance.now();
   let found = 0;
-  let before = 0; // inputs of the targets that were given up
+  let before = 0; // inputs of the targets before this one
   let warm: number | undefined;
   let target = await kind.make(seedOf(kind, seed, found));
   try {
@@ -73,7 +73,7 @@ async function runBatch(target: Target, count: number): Promise<Finding | undefi
   }
 }
 
-/** What the process has in memory, garbage aside. */
+/** The memory of the process in bytes, after garbage collection. */
 export function memory(): number {
   Bun.gc(true);
   return process.memoryUsage.rss();

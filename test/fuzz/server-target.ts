@@ -1,6 +1,6 @@
 /**
- * Mutated datagrams through the server's real loop: decode, MAC, registry, client log and reply,
- * without a socket and a disk. Among them an honest client pings, moves and must be served.
+ * Passes mutated datagrams through the made-up server of world.ts. Between them an honest client pings
+ * and moves, and must be acknowledged.
  */
 import { isUnicast } from "../../src/protocol/address.ts";
 import {
@@ -28,7 +28,7 @@ export const serverKind: TargetKind = {
   },
 };
 
-/** Where honest clients are, and where a datagram only says that it is from. */
+/** The addresses of honest clients, and of all sources, which may be forged. */
 const HOMES = ["203.0.113.7", "198.51.100.9", "2001:db8::7"];
 const SOURCES = [
   ...HOMES,
@@ -45,10 +45,10 @@ const PORT = 28630;
 const PORTS = [40_000, 40_000, 1, 0, PORT];
 const MAX_CLIENTS = 100;
 
-/** A line of a log is under 300 bytes; this much of it is the time and the level. */
+/** The limit of a log line is 300 bytes, of which time and level take the rest. */
 const LONGEST_LINE = 260;
 
-/** How many datagrams wait for a sync together, and come between two honest pings. */
+/** The number of datagrams per sync, and between two honest pings. */
 const PER_SYNC = 64;
 const PER_EXCHANGE = 4096;
 
@@ -57,7 +57,7 @@ class ServerTarget implements Target {
   readonly #random: Random;
   readonly #datagrams: Datagrams;
   readonly #hosts = new HostMap();
-  /** What honest pings have made of the signed names; {@link #hosts} must agree. */
+  /** The records that honest pings have made; {@link #hosts} must agree. */
   readonly #signed: Hosts = new Map();
   readonly #disk = new SyncedDisk(true);
   #server: MadeUpServer | undefined;
@@ -78,7 +78,7 @@ class ServerTarget implements Target {
     this.#server = await startServer({
       hosts: this.#hosts,
       maxClients: MAX_CLIENTS,
-      // As `serve` does it: a key is derived for each ping.
+      // Not cached, since the fuzzer makes up names.
       keyOf: (name) => deriveKey(SECRET, name, 1),
       isPublic: true,
       log: { error: check, warn: check, log: check, info: check, debug: check },
@@ -128,7 +128,7 @@ class ServerTarget implements Target {
     this.#now += 1000;
     const name = this.#random.pick(NAMES);
     const home = this.#random.pick(HOMES);
-    // Never sent by its client, and not to be accepted from anywhere: nobody gave it that cookie.
+    // The attacker gets a ping with a right MAC and a made-up cookie, which must never be accepted.
     const counter = encodeCounter(this.#now * 1000 + 500_000);
     this.#datagrams.sign({ name, counter, cookie: "ab".repeat(16) });
     const first = this.#serve(name, this.#now * 1000, NO_COOKIE, home);
@@ -167,7 +167,7 @@ class ServerTarget implements Target {
     }
   }
 
-  /** The server has accepted the datagram that it is looking at. */
+  /** Called by the server when it accepts the current datagram. */
   #write(name: string, host: Host, done: Done | undefined): void {
     if (host.counter === undefined) {
       const folded = name.toUpperCase().toLowerCase().replace(/\.+$/, "");
@@ -199,19 +199,19 @@ class ServerTarget implements Target {
     );
   }
 
-  /** The server has sent a reply. */
+  /** Called by the server when it sends a reply. */
   #sent(bytes: Uint8Array, port: number, peer: string): void {
     const reply = decodeReply(bytes);
     const honest: HonestPing | undefined = reply && this.#datagrams.byNonce(reply.nonce);
     must(reply && honest, "nobody but an honest client gets a reply");
     must(endsInMac(bytes, keyOf(honest.ping.name)), "a reply has the MAC of the ping's name");
     must(bytes.length < honest.bytes.length, "a reply is shorter than its ping");
-    // That none goes to the server itself is the adapter's promise, see udp.test.ts.
+    // The adapter drops datagrams to the server itself, see udp.test.ts.
     must(port !== 0 && isUnicast(peer), "a reply goes to one host");
     this.#replies.push(reply);
   }
 
-  /** Most lines are about dropped datagrams, and alike: their text is looked at now and then. */
+  /** Checks the length of each line, and the text of every 16th: most are alike. */
   #checkLine(line: string): void {
     must(line.length < LONGEST_LINE, "a line of the log is short");
     if ((this.#lines++ & 15) !== 0) return;

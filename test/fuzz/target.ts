@@ -1,25 +1,25 @@
-/** What is fuzzed, and how it is told that a promise was broken. */
+/** The types of fuzz targets and of their findings. */
 
-/** One part of dynip under mutated inputs. Its seed decides all that it does. */
+/** A part of dynip that mutated inputs are passed through. Its seed decides everything that it does. */
 export interface Target {
   readonly name: string;
-  /** How many inputs it has tried. */
+  /** The number of inputs tried so far. */
   readonly inputs: number;
   /**
-   * Makes and tries so many inputs.
+   * Makes and tries `count` inputs.
    * @throws Finding
    */
   run(count: number): void | Promise<void>;
   /**
-   * Tries this input, as one that was found earlier.
+   * Tries an input that was found earlier.
    * @throws Finding
    */
   try(input: Uint8Array): void | Promise<void>;
-  /** Removes what it has made outside of memory. */
+  /** Removes the files that it has made. */
   close(): Promise<void>;
 }
 
-/** A target whose inputs are tried one by one, in memory alone. */
+/** A target that makes and checks its inputs one by one, in memory. */
 export abstract class CheckedTarget implements Target {
   abstract readonly name: string;
   inputs = 0;
@@ -46,51 +46,51 @@ export abstract class CheckedTarget implements Target {
   protected abstract check(input: Uint8Array): void;
 }
 
-/** How a target is made, and how many of its inputs are tried at a stretch. */
+/** How a target is made and scheduled. */
 export interface TargetKind {
   readonly name: string;
-  /** Its part of a run's time; all are 1 together. */
+  /** Its part of a run's time; the sum of all targets is 1. */
   readonly share: number;
-  /** About 10 ms of inputs. */
+  /** The number of inputs tried in a row, about 10 ms. */
   readonly batch: number;
   make(seed: number): Target | Promise<Target>;
 }
 
-/** An input for which a promise does not hold. */
+/** An input that breaks a promise. */
 export class Finding extends Error {
   readonly input: Uint8Array;
 
-  /** @param input copied, since it is in memory that is used again */
+  /** @param input copied, since its memory is reused */
   constructor(promise: string, input: Uint8Array, cause?: unknown) {
     super(promise, { cause });
     this.input = input.slice();
   }
 }
 
-/** @throws Error when the promise is broken; the target knows the input */
+/** @throws Error when the promise is broken; {@link findingOf} adds the input */
 export function must(condition: unknown, promise: string): asserts condition {
   if (!condition) throw new Broken(promise);
 }
 
-/** What was thrown while `input` was tried, as a finding. */
+/** Makes a finding of what was thrown while `input` was tried. */
 export function findingOf(error: unknown, input: Uint8Array): Finding {
   if (error instanceof Finding) return error;
   if (error instanceof Broken) return new Finding(error.message, input, error);
   return new Finding(`no exception but the documented one: ${error}`, input, error);
 }
 
-/** Whether two inputs are the same, byte for byte. */
+/** Whether two inputs have the same bytes. */
 export function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && Buffer.compare(one, other) === 0;
 }
 
-/** Far longer than a text should take. */
+/** Far longer than any text should take. */
 const HANG_MS = 500;
 
-/** Does `work`, which a text of 64 KB must not keep busy for long. */
+/** Does `work`, which must take less than half a second for any text of 64 KB. */
 export function inTime(work: () => void): void {
   if (timeOf(work) < HANG_MS) return;
-  const took = timeOf(work); // once more: it may have been another program that was busy
+  const took = timeOf(work); // again, since another program may have kept the machine busy
   must(took < HANG_MS, "no input keeps it busy for half a second");
 }
 

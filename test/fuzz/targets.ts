@@ -1,4 +1,4 @@
-/** All that is fuzzed. */
+/** The list of all targets. */
 import { configKind } from "./config-target.ts";
 import { decodeKind } from "./decode-target.ts";
 import { journalKind } from "./journal-target.ts";

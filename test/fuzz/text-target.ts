@@ -1,4 +1,4 @@
-/** Mutated texts through one check: all that a target of a configuration is. */
+/** A target that passes mutated texts through one function. */
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
 import { CheckedTarget, inTime } from "./target.ts";
@@ -7,9 +7,9 @@ import { bytesOf, textOf } from "./texts.ts";
 export interface TextTargetOptions {
   name: string;
   seed: number;
-  /** Texts to damage. */
+  /** The texts that are mutated. */
   texts: readonly string[];
-  /** What is put into them. */
+  /** The tokens that are inserted into them. */
   tokens: readonly string[];
   /** Throws when a promise is broken. */
   check: (text: string) => void;

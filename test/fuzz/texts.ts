@@ -1,4 +1,4 @@
-/** Texts to damage, and what is done with each kind alike. */
+/** Helpers for targets whose inputs are texts. */
 import type { Host, Hosts } from "../../src/host.ts";
 import type { Random } from "./random.ts";
 
@@ -17,7 +17,7 @@ export function textOf(bytes: Uint8Array): string {
 
 const LETTERS = ["a", "z", "-", ".", "é", "家", "🏠", '"', "\\", "<", "_", "A", "7"];
 
-/** Hosts as a server might know them, in an order that JSON keeps: no name is a number. */
+/** Random hosts, none with a number as its name, so that JSON keeps their order. */
 export function randomHosts(random: Random, count: number): Hosts {
   const hosts: Hosts = new Map([["__proto__", randomHost(random)]]);
   while (hosts.size < count) {

@@ -1,12 +1,11 @@
-/** What `bun run demo` shows: the compiled binary at work. */
+/** The output of `bun run demo`, for the picture. */
 import { join } from "node:path";
 
 import { outputOf } from "../processes.ts";
 
 /**
- * Runs the demo. Its folder and its port, which differ each time, become those of somebody who
- * follows the README: `/home/ann` and 28630; so only times and counters differ. What it says of itself
- * is left out.
+ * Runs the demo and returns its output, without the lines about the demo itself. Its temporary folder
+ * and port become `/home/ann` and 28630, so that only times and counters differ between runs.
  */
 export async function demoOutput(): Promise<string> {
   const output = await outputOf([process.execPath, join(import.meta.dir, "..", "demo.ts")], {

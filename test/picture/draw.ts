@@ -1,12 +1,11 @@
 /**
- * Draws what `bun run demo` shows as a terminal: an SVG of real text, in whatever monospaced font
- * there is. Pure.
+ * Draws the output of `bun run demo` as a terminal: an SVG of real text, in any monospaced font. Pure.
  */
 import { xmlText } from "../../src/schedule/quoting.ts";
 
 const COLUMNS = 92;
 const FONT_SIZE = 14;
-/** Of the fonts below the widest, in ems. */
+/** The character width of the widest font below, in ems. */
 const ADVANCE = 0.603;
 const LINE_HEIGHT = 20;
 const MARGIN = 20;
@@ -28,7 +27,7 @@ interface Span {
   text: string;
 }
 
-/** The picture of the demo's output, in which each step is `$ command`, its meaning, its output. */
+/** Draws the output of the demo. Each step is `$ command`, its meaning and its output. */
 export function drawTerminal(output: string, title: string): string {
   const lines = output
     .replaceAll(/^(\$ .*)\n {2}(# .*)$/gm, "$1  $2")
@@ -74,7 +73,7 @@ function spans(line: string): Span[] {
   ];
 }
 
-/** Breaks a line where the terminal's is full, as terminals do. */
+/** Breaks a line at the width of the terminal, as terminals do. */
 function wrap(line: Span[]): Span[][] {
   const lines: Span[][] = [[]];
   let column = 0;

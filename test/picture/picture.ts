@@ -1,4 +1,4 @@
-/** `bun run picture`: runs the demo, and draws what it shows as `.github/demo.svg`. */
+/** `bun run picture`: runs the demo and draws its output as `.github/demo.svg`. */
 import { join } from "node:path";
 
 import { demoOutput } from "./demo-output.ts";
