@@ -3,6 +3,8 @@ import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { runProcess, type RunResult } from "../processes.ts";
+
 const ROOT = join(import.meta.dir, "..", "..");
 
 /** The time that a test with a build may take. */
@@ -36,21 +38,14 @@ export async function copySource(folder: string): Promise<void> {
  * Runs a build script to its end.
  * @param options `bun`: the Bun that runs it; `env`: variables to change in its environment
  */
-export async function runBuild(
+export function runBuild(
   script: string,
   args: readonly string[],
   options: { bun?: string; env?: Readonly<Record<string, string | undefined>> } = {},
-) {
-  const child = Bun.spawn([options.bun ?? process.execPath, script, ...args], {
+): Promise<RunResult> {
+  return runProcess([options.bun ?? process.execPath, script, ...args], {
     cwd: tmpdir(), // a build must not depend on the current folder
-    stderr: "pipe",
-    timeout: DEADLINE_MS,
     env: { ...process.env, SOURCE_DATE_EPOCH: undefined, ...options.env },
+    deadline: DEADLINE_MS,
   });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
 }
