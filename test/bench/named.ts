@@ -46,7 +46,7 @@ export async function startNamed(): Promise<Named> {
   }
 }
 
-/** The beginning of a script for nsupdate. It names server and zone, so that nsupdate looks up neither. */
+/** The beginning of a script for nsupdate, with server and zone, so that nsupdate looks up neither. */
 export function scriptHead(port: number): string {
   return `server 127.0.0.1 ${port}\nzone ${ZONE}\n`;
 }

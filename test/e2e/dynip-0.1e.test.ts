@@ -1,7 +1,7 @@
 /**
- * DynIP 0.1e (Kris Hardy, 2011): the wire and the files that it left behind, and the faults of it
- * that must not come back. Its client is `sendto(gethostname())`, its server `recvfrom(1024)` and
- * `data[:256]`, so that bytes stand for both here.
+ * Compatibility with DynIP 0.1e (Kris Hardy, 2011): its datagrams, its log, and the faults that must
+ * not come back. Its client is `sendto(gethostname())` and its server `recvfrom(1024)` and
+ * `data[:256]`, so that plain bytes stand in for both here.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
@@ -107,7 +107,7 @@ describe("its faults do not come back", () => {
       const isWriting = (): boolean =>
         existsSync(`${setup.logPath}.tmp`) || isReplaced() || statSync(setup.logPath).size !== size;
       await sendDatagrams([name], server.port);
-      // From the first sign of a snapshot on, a little later in each cycle, and at last behind it.
+      // Kills at the first sign of a snapshot, then later in each cycle, and at last after its end.
       await eventually("a snapshot", isWriting);
       if (name === moving.at(-1)) await eventually("its end", isReplaced);
       else await Bun.sleep(5 * cycle);

@@ -1,6 +1,6 @@
 /**
- * Runs the compiled binary: the one that `DYNIP_BINARY` names, else `dist/dynip`. Every run has a
- * deadline, and no process outlives its test.
+ * Runs the compiled binary: the one that `DYNIP_BINARY` names, by default `dist/dynip`. Every run has a
+ * deadline, and every process ends with its test.
  */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -23,10 +23,10 @@ export const BINARY = resolve(
 );
 if (!existsSync(BINARY)) throw new Error(`there is no ${BINARY}; "bun run build" makes it`);
 
-/** Windows ends a process that is sent a signal without running its handlers. */
+/** Windows ends a process at a signal, without running its handlers. */
 export const HAS_SIGNALS = process.platform !== "win32";
 
-/** A slow machine, as an emulated one is, gets so many times the time. */
+/** The factor by which deadlines are longer on a slow machine, such as an emulated one. */
 export const PATIENCE = Number(process.env["DYNIP_TEST_PATIENCE"] ?? 1);
 const DEADLINE_MS = 10_000 * PATIENCE;
 const SERVER_DEADLINE_MS = 60_000 * PATIENCE;
@@ -72,14 +72,14 @@ export async function serve(args: string[], options: RunOptions = {}): Promise<S
   }
 }
 
-/** What is in a configuration: lines of its sections, and the secret above them. */
+/** Lines for the sections of a configuration, and its secret. */
 export interface SetupOptions {
   server?: string;
   client?: string;
   secret?: string | undefined;
 }
 
-/** A folder with a configuration for a server and clients of this machine, on a free port. */
+/** Makes a folder with a configuration for a server and clients on this machine, on a free port. */
 export async function newSetup({ server = "", client = "", secret }: SetupOptions = {}) {
   const folder = await temporaryFolder();
   const port = await freePort();
@@ -102,12 +102,12 @@ ${client}
     port,
     config,
     logPath,
-    /** The client log as its readers see it: plain JSON. */
+    /** Reads the client log as other programs do, as JSON. */
     readLog: (): Promise<Record<string, HostRecord>> => Bun.file(logPath).json(),
   };
 }
 
-/** The same with a secret, for a client `nas`. */
+/** The same with a secret and a client `nas`. */
 export const newSignedSetup = (sections: SetupOptions = {}) =>
   newSetup({ secret: SECRET, client: 'client_name = "nas"', ...sections });
 

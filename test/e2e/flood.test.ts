@@ -1,7 +1,7 @@
 /**
- * What a flood from one process does to the compiled server: its clients are acknowledged, its loop
- * turns, its memory stays, and it ends when it is told to. No time is asserted but the promises of
- * the protocol and of the operator's patience.
+ * The compiled server under a flood from one process: clients are acknowledged, the event loop goes on,
+ * memory does not grow, and SIGTERM ends the server. The only times asserted are those of the client's
+ * schedule and of a stop.
  */
 import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
@@ -11,18 +11,18 @@ import { dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
 
 const FLOOD = `${import.meta.dir}/../flood.ts`;
 
-/** A flood that ends by itself, or with its scope. */
+/** Starts a flood, which ends after `seconds` or with its scope. */
 function flood(kind: string, port: number, seconds: number) {
   const command = [process.execPath, FLOOD, kind, String(port), String(seconds)];
   const child = startProcess(command, { deadline: (seconds + 10) * 1000 });
   return {
     ...child,
-    /** Datagrams a second, when it is over. */
+    /** Resolves to the number of datagrams per second when the flood has ended. */
     rate: async (): Promise<number> => Number((await child.result()).stdout),
   };
 }
 
-/** Resident memory in MB; Linux alone says. */
+/** The resident memory of a process in MB, on Linux. */
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
@@ -42,7 +42,7 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
       await using noise = flood(kind, running.port, 90);
       await Bun.sleep(1000);
       const before = process.platform === "linux" ? await memoryOf(running.pid) : 0;
-      // Within its schedule: for a client that is challenged first, and one that is known.
+      // Within the schedule, both for a client that is challenged first and for a known one.
       for (let round = 0; round < 2; round++) {
         const { exitCode, stderr } = await dynip(["ping", setup.config], {}, 45_000);
         expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -55,7 +55,7 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
       expect(exitCode).toBe(0);
       expect(performance.now() - told).toBeLessThan(2000);
       expect(Object.keys(await setup.readLog())).toContain("nas");
-      expect(noise.isRunning()).toBe(true); // it was there all the time
+      expect(noise.isRunning()).toBe(true); // the flood lasted to the end
     },
     100_000,
   );
@@ -67,7 +67,7 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
       await using noise = flood("forged", running.port, 2);
       expect(await noise.rate()).toBeGreaterThan(10_000); // it was a flood
     }
-    // One round trip, without a retransmission: a datagram that was sent again would take 500 ms.
+    // One round trip: a datagram that is sent again takes 500 ms.
     expect((await dynip(["ping", setup.config])).exitCode).toBe(0);
     expect((await dynip(["ping", "--timeout", "0.4", setup.config])).exitCode).toBe(0);
     const { stderr } = await running.stop();
@@ -78,7 +78,7 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
 test.skipIf(!HAS_SIGNALS)(
   "the event loop never stands still for more than 250 ms",
   async () => {
-    // The adapter alone, in a process of its own: what a handler of 5 µs leaves of the time.
+    // Only the adapter, in a process of its own, with a handler that takes 5 µs.
     const udp = JSON.stringify(
       Bun.pathToFileURL(`${import.meta.dir}/../../src/system/udp.ts`).href,
     );

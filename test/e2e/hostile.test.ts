@@ -1,7 +1,7 @@
 /**
- * Datagrams of people who mean harm, sent to the compiled server: each row of the protocol's table
- * by its name there. Whatever comes, the server lives, serves the next honest ping, counts what it
- * dropped, says nothing that a terminal would act on, and keeps a log that is whole.
+ * Hostile datagrams for the compiled server; the tests have the names of the rows in the protocol's
+ * table. After each attack the server runs, acknowledges the next honest ping, has counted what it
+ * dropped, has written no control character to stderr, and its log is whole.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
@@ -35,10 +35,10 @@ import {
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 const onLinux = test.skipIf(process.platform !== "linux");
-/** macOS has no 127.0.0.2 until somebody makes it. */
+/** Only Linux and Windows have 127.0.0.2 without configuration. */
 const withTwoAddresses = test.skipIf(process.platform === "darwin");
 
-/** The servers that each row is sent to. */
+/** The kinds of servers that are attacked. */
 const KINDS = {
   "with a secret": { hasSecret: true, takesPlain: false },
   "without a secret": { hasSecret: false, takesPlain: true },
@@ -51,10 +51,10 @@ const SIGNING = ALL.filter((kind) => KINDS[kind].hasSecret);
 const WINDOW = 300e6;
 const MONTH = 30 * 86_400e6;
 const HOUR = 3600e6;
-/** The most that one datagram carries; macOS sends no more than that by default. */
+/** The longest payload that every system sends; it is the default limit of macOS. */
 const LARGEST = process.platform === "darwin" ? 9216 : 65_507;
 
-/** How often the server counted what; what it did not is not there. */
+/** The counters of the server that are not 0. */
 type Counts = Record<string, number>;
 
 interface Target {
@@ -64,16 +64,15 @@ interface Target {
   readonly port: number;
   readonly peer: Peer;
   server(): Server;
-  /** Resolves when the server has handled all that was sent, and this side has all its replies. */
+  /** Resolves when the server has handled everything sent so far, and all its replies have arrived. */
   handled(): Promise<void>;
   restart(): Promise<void>;
-  /** The log as it is on disk: after {@link survived}, or as soon as it has `name`. */
+  /** The record of `name` in the log file, as soon as it is there. */
   record(name: string): Promise<SignedRecord>;
   /**
-   * The server is alive and acknowledges the next honest ping; then it is stopped, and started once
-   * more with what it left.
-   * @param names what the log must have, besides the honest client
-   * @returns what it counted since its last start, the honest ping left out
+   * Checks that the server acknowledges an honest ping, stops it, and starts it again on its log.
+   * @param names the names that the log must have besides that of the honest client
+   * @returns what the server has counted since its last start, without the honest ping
    */
   survived(names: readonly string[]): Promise<Counts>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -81,7 +80,7 @@ interface Target {
 
 type SignedRecord = HostRecord & { counter?: string };
 
-/** A server of a kind, with these hosts in its log. */
+/** Starts a server of a kind, with these hosts in its log. */
 async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Promise<Target> {
   const { hasSecret, takesPlain } = KINDS[kind];
   const setup = await newSetup({
@@ -96,7 +95,7 @@ async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Pro
   let before = "";
 
   const handled = async (): Promise<void> => {
-    // A server with a secret answers in turn; another says, with --debug, what it has dropped.
+    // A server with a secret answers in order; one without says with --debug what it has dropped.
     if (hasSecret) {
       await peer.handled();
     } else {
@@ -136,7 +135,7 @@ async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Pro
       await using again = await serve(["--debug", setup.config]);
       const expected = [...names, "honest"].sort();
       let log: Awaited<ReturnType<typeof setup.readLog>> = {};
-      // One that was killed has left an older log, and the rest in the journal.
+      // A killed server has left an older log, and the rest in the journal.
       await eventually(`${expected} and nothing else in the log, ${kind}`, async () => {
         log = existsSync(setup.logPath) ? await setup.readLog() : {};
         return Bun.deepEquals(Object.keys(log).sort(), expected);
@@ -149,7 +148,7 @@ async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Pro
       expect(await setup.readLog()).toEqual(log);
 
       for (const text of [before, stopped.stderr, restarted.stderr]) expectHarmless(text);
-      if (!HAS_SIGNALS) return {}; // it was killed, and had no time to tell
+      if (!HAS_SIGNALS) return {}; // killed, it reports no counters
       expect(stopped.exitCode).toBe(0);
       return countsOf(stopped.stderr);
     },
@@ -161,14 +160,14 @@ async function attack(kind: Kind, hosts: Record<string, SignedRecord> = {}): Pro
   };
 }
 
-/** No raw control, format or separator character, and no line of 300 bytes or more. */
+/** Expects no raw control, format or separator character, and no line of 300 bytes or more. */
 function expectHarmless(stderr: string): void {
   expect(stderr).not.toMatch(/[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u);
   const long = stderr.split("\n").filter((line) => Buffer.byteLength(line) >= 300);
   expect(long).toEqual([]);
 }
 
-/** What the server's last line says it counted, less what this file's own machinery sent. */
+/** The counters in the server's last line, without the datagrams that this file's helpers sent. */
 function countsOf(stderr: string): Counts {
   const line = /stopped: (\d+) pings? accepted, (\d+) challenged, \d+ datagrams? dropped.*/.exec(
     stderr,
@@ -187,7 +186,7 @@ function countsOf(stderr: string): Counts {
   return Object.fromEntries(Object.entries(counts).filter(([, number]) => number !== 0));
 }
 
-/** Runs the same against servers of several kinds, side by side. */
+/** Runs an attack on servers of several kinds, in parallel. */
 async function against(
   kinds: readonly Kind[],
   act: (target: Target) => Promise<void>,
@@ -206,7 +205,7 @@ const seen = (address = "127.0.0.1", time = Date.now() - 60_000): SightingRecord
   return { address, since: text, last_seen: text };
 };
 
-/** A reason to drop it, or the name under which it is stored where plain pings are taken. */
+/** Why it is dropped, or the name that it is stored under where plain pings are accepted. */
 type Outcome = string | { P: string };
 type Sent = readonly [datagram: string | Uint8Array, outcome: Outcome];
 
@@ -215,8 +214,8 @@ const all = (outcome: Outcome, ...datagrams: (string | Uint8Array)[]): Sent[] =>
 const names = (...plain: string[]): Sent[] => plain.map((name) => [name, { P: name }]);
 
 /**
- * The rows that are dropped or plain, whatever was known before. `good` is a ping of the name `nas`
- * that the server would accept: its cookie is good.
+ * Datagrams that are dropped or plain, whatever the server knows. `good` is a ping of `nas` with a good
+ * cookie, which the server would accept.
  */
 const ROWS: [row: string, datagrams: (good: string) => Sent[]][] = [
   [
@@ -252,7 +251,7 @@ const ROWS: [row: string, datagrams: (good: string) => Sent[]][] = [
     "`__proto__`, `constructor`, `toString`, `10`, `9`, `1e3`",
     () => names("__proto__", "constructor", "toString", "10", "9", "1e3"),
   ],
-  // With white space it would be no name: <img onerror=x> is dropped as every other such.
+  // Names have no white space: <img onerror=x> is dropped, <img/onerror=x> is a name.
   [
     '`"]}`, `<img onerror=x>`, `../../etc/x`, `=cmd()`',
     () => [
@@ -280,14 +279,14 @@ const ROWS: [row: string, datagrams: (good: string) => Sent[]][] = [
     "a good ping cut at any length; with one byte or a newline more; upper-case hex",
     (good) => [
       ["", "empty"],
-      // Without its slash it is not of the protocol: `dynip` is a name as good as any.
+      // Without the slash it is a plain ping of the name `dynip`.
       ...names("d", "dy", "dyn", "dyni", "dynip"),
       ...Array.from({ length: good.length - 6 }, (_, more): Sent => {
         return [good.slice(0, 6 + more), "malformed"];
       }),
       ...all("malformed", `${good}0`, `${good} `, `${good}\0`, `${good}\n`, `${good}\r\n`),
       ...all("malformed", ` ${good}`.slice(1).replace(" nas ", " nas  ")),
-      // Digits are lower-case even where the MAC is right for upper-case ones.
+      // Upper-case digits are malformed, even with a right MAC.
       ...[10, 27, 44].map((start): Sent => {
         const text = `${good.slice(0, start)}ABCDEF${good.slice(start + 6, -32)}`;
         return [sign(text, keyOf("nas")), "malformed"];
@@ -302,7 +301,7 @@ const ROWS: [row: string, datagrams: (good: string) => Sent[]][] = [
       Array.from({ length: good.length * 8 }, (_, bit): Sent => {
         const flipped = Buffer.from(good);
         flipped[bit >> 3]! ^= 1 << (bit & 7);
-        // Where the prefix broke it is plain, and its spaces make it no name.
+        // With a broken prefix it is plain, and its spaces make it no name.
         if (bit < 48) return [flipped, (bit & 7) === 7 ? "not UTF-8" : "not a name"];
         const form = /^dynip\/1 P (?:[0-9a-f]{16} ){2}[0-9a-f]{32} [a-z0-9][a-z0-9._-]?[a-z0-9]? /;
         const text = flipped.toString("latin1");
@@ -326,7 +325,7 @@ const ROWS: [row: string, datagrams: (good: string) => Sent[]][] = [
       ["A", "C"].flatMap((type) =>
         all(
           "malformed",
-          // As a reply is, and as long as a ping is.
+          // In the form of a reply, with the length of a ping.
           sign(good.slice(0, 77).replace(" P ", ` ${type} `), keyOf("nas")),
           sign(good.slice(0, -32).replace(" P ", ` ${type} `), keyOf("nas")),
         ),
@@ -351,7 +350,7 @@ describe("dropped, or stored as a plain ping where these are taken, and never an
         const expected: Counts = challenged ? { challenged } : {};
         for (const [index, [datagram, outcome]] of datagrams(good).entries()) {
           await peer.send(datagram);
-          // More than a few dozen, or one of this size, could overflow the server's buffer.
+          // Some dozens of datagrams, or a few of this size, could overflow the receive buffer.
           if (datagram.length > 1000 || index % 32 === 31) await target.handled();
           let reason = typeof outcome === "string" ? outcome : "accepted";
           if (typeof outcome === "object") {
@@ -440,8 +439,7 @@ describe("challenged, the record unchanged:", () => {
   withTwoAddresses(
     "replay from the same address, from another address, a month later",
     async () => {
-      // A month ago: what the server knew then, and what was sent then and kept by a listener. The
-      // same with the clock moved is in test/model.test.ts.
+      // The record and the pings are a month old, and the clock stays. model.test.ts moves the clock.
       const then = microseconds() - MONTH;
       const old: SignedRecord = { ipv4: seen("127.0.0.1", then / 1000), counter: digits(then) };
       await against(
@@ -481,7 +479,7 @@ describe("challenged, the record unchanged:", () => {
     10_000 * PATIENCE,
   );
 
-  // 61 s old: test/cookie.test.ts and test/model.test.ts, whose clocks can be moved.
+  // Cookies that are too old are in cookie.test.ts and model.test.ts, which can move the clock.
   withTwoAddresses(
     "a cookie from another address, from before a restart, of another name; and the client then gets its A",
     async () => {
@@ -524,7 +522,7 @@ describe("challenged, the record unchanged:", () => {
         const counter = number === 2 ** 64 ? "f".repeat(16) : digits(number);
         const first = await peer.ask({ name: "nas", counter });
         expect(first.type).toBe("C");
-        // With a good cookie it is no better.
+        // A good cookie does not make up for the counter.
         const second = await peer.ask({ name: "nas", counter, cookie: first.value });
         expect(second.type).toBe("C");
         const met = { name: "nas", counter: second.counter, cookie: second.value };
@@ -542,7 +540,7 @@ describe("challenged, the record unchanged:", () => {
   test(
     "the server's clock set back an hour: then the client gets its A",
     async () => {
-      // To the server it is the same whether its clock went back or what it recorded is of the future.
+      // For the server, a clock set back and a record from the future are the same.
       const last = microseconds() + HOUR;
       const nas: SignedRecord = { ipv4: seen("127.0.0.1", last / 1000), counter: digits(last) };
       await against(
@@ -574,13 +572,13 @@ onUnix(
         counter: digits(first + index),
         nonce: digits(900_000 + index),
       }));
-      // The server stands still until all are in its buffer: they share one sync, or two.
+      // The server is stopped until all are in its buffer, so that they share one sync or two.
       process.kill(target.server().pid, "SIGSTOP");
       for (const one of wanted) await peer.send(signedPing({ name: "nas", cookie, ...one }));
       process.kill(target.server().pid, "SIGCONT");
       const replies = await peer.replies("nas", ...wanted.map(({ nonce }) => nonce));
       expect(replies.map(({ type }) => type)).toEqual(wanted.map(() => "A"));
-      // The counter of an A is the one now stored: one's own, or a newer one of the same sync.
+      // An A has the counter that is now stored: that of its ping, or a newer one of the same sync.
       for (const [index, reply] of replies.entries()) {
         expect(reply.counter >= wanted[index]!.counter).toBe(true);
       }
@@ -606,7 +604,7 @@ for source, port, to, payload in json.load(sys.stdin):
     raw.sendto(ip + udp, ("127.0.0.1", 0))
 `;
 
-/** Sends right pings from these sources, each of a name of its own. */
+/** Sends pings with right MACs from these sources, each with another name. */
 async function forge(target: Target, sources: readonly [address: string, port: number][]) {
   const packets = sources.map(([address, port], index) => {
     return [address, port, target.port, signedPing({ name: `forged-${index}` })];
@@ -624,14 +622,13 @@ describe.skipIf(!canForge)("sources that only a forger has (Linux, root, Python)
       ["255.255.255.255", 40_000],
       ["224.0.0.1", 40_000],
       ["127.0.0.1", target.port],
-      // Bun delivers none of these; a version that does is no reason to fail.
+      // Bun 1.4.5 does not deliver these.
       ["127.0.0.1", 0],
       ["192.0.2.1", 0],
     ]);
     for (const index of [0, 1, 2]) await target.server().said(`challenged forged-${index} at `);
     const stderr = target.server().stderr();
-    // What it tried to send there, the system would have refused; what it sent to itself, it would
-    // have dropped as malformed.
+    // A reply to the first two would be a socket error, and one to itself a malformed datagram.
     expect(stderr).not.toContain("socket:");
     const challenged = stderr.match(/challenged forged-/g)!.length;
     expect(await target.survived([])).toEqual({ challenged });
@@ -653,7 +650,7 @@ describe.skipIf(!canForge)("sources that only a forger has (Linux, root, Python)
 // A client that closed its socket before the answer: vanishing.test.ts.
 
 test("`::ffff:127.0.0.1` and `127.0.0.1` are the same address", async () => {
-  // The socket on every interface sees the first, that on 127.0.0.1 alone the second.
+  // A socket on every interface sees the first address, one on 127.0.0.1 the second.
   await using target = await attack("with allow_plain");
   expect(await target.peer.exchange("nas")).toMatchObject({
     type: "A",
@@ -682,7 +679,7 @@ test.skipIf(process.platform === "win32" || linkLocal === undefined)(
   async () => {
     const { address, name } = linkLocal!;
     await using target = await attack("with a secret");
-    // A configuration takes no zone: the client's own socket does.
+    // server_hostname takes no zone, so that the test uses the client's socket.
     const replies: Buffer[] = [];
     const socket = await connect(`${address}%${name}`, target.port, (datagram) => {
       replies.push(Buffer.from(datagram));
@@ -731,7 +728,7 @@ describe("100,000 new plain names", () => {
       }
       expect(memory() - after10k).toBeLessThan(30);
 
-      // A busy machine may have lost a few: the known ones are those that are in the log.
+      // A busy machine may lose a few, so that the log tells which names are known.
       await eventually("10,000 names in the log", async () => {
         return Object.keys(await setup.readLog()).length >= MAX_CLIENTS;
       });

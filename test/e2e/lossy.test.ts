@@ -1,4 +1,4 @@
-/** `dynip ping` and `dynip serve` with a bad network between them, on real sockets. */
+/** `dynip ping` and `dynip serve` across a relay that loses, doubles and reorders datagrams. */
 import { expect, test } from "bun:test";
 
 import { bind, type ConnectedSocket, connect } from "../../src/system/udp.ts";
@@ -8,7 +8,7 @@ import { dynip, newSetup, PATIENCE, serve } from "./dynip.ts";
 const env = { DYNIP_SECRET: "A".repeat(43) };
 
 const PINGS = 20;
-/** So many run at the same time: enough to save time, few enough for a small machine. */
+/** The number of clients at the same time: few enough for a small machine. */
 const AT_ONCE = 10;
 
 test.each([
@@ -27,7 +27,7 @@ test.each([
     const pingInTurn = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
         const config = await clientConfig(setup, name, relay.port);
-        // dynip() gives each ten seconds.
+        // dynip() kills each after ten seconds.
         results.set(name, await dynip(["ping", config], { env }));
       }
     };
@@ -36,7 +36,7 @@ test.each([
     const silentSuccess = { exitCode: 0, stdout: "", stderr: "" };
     for (const name of names) expect([name, results.get(name)]).toEqual([name, silentSuccess]);
     await eventually("every name in the client log", async () => {
-      // The log is made when the first ping was stored.
+      // There is no log before the first ping is stored.
       const log = await setup.readLog().catch(() => ({}));
       return Object.keys(log).length === PINGS;
     });
@@ -45,7 +45,7 @@ test.each([
     }
     expect(server.stderr()).not.toContain("wrong MAC");
 
-    // The network was as bad as it was meant to be.
+    // The relay did lose, double and reorder.
     expect(relay.lost / relay.carried).toBeWithin((0.5 * percent) / 100, (1.5 * percent) / 100);
     expect(relay.doubled).toBeGreaterThan(0);
     expect(relay.overtaken).toBeGreaterThan(0);
@@ -74,7 +74,7 @@ test("a network that drops everything: exit code 6, and what to look at", async 
   expect(server.stderr()).not.toContain("nas");
 });
 
-/** Writes the configuration of a client that pings through the relay; its path. */
+/** Writes the configuration of a client that pings through the relay, and returns its path. */
 async function clientConfig(
   setup: { file(name: string): string },
   name: string,
@@ -90,24 +90,24 @@ async function clientConfig(
 
 interface Relay {
   readonly port: number;
-  /** How many datagrams came, in both directions. */
+  /** The number of datagrams that arrived at the relay, in both directions. */
   readonly carried: number;
   readonly lost: number;
   readonly doubled: number;
-  /** How many of one client and direction were delivered after one that came later. */
+  /** The number of datagrams delivered after a later one of the same client and direction. */
   readonly overtaken: number;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Carries datagrams between clients and the server on `port`, some not and some twice. Which, is
- * decided by the seed, the client's name, the direction and how many there were before: the same in
- * every run, however the system schedules the clients.
+ * Carries datagrams between clients and the server on `port`; it loses some and doubles some. Seed,
+ * client name, direction and number decide which, so that every run is the same, however the system
+ * schedules the clients.
  *
- * Of 20 % each way 36 % of all round trips are spoilt, which by chance would keep one ping in 80
- * waiting for longer than 10 s. So chance has a limit here: when a client has lost three datagrams,
- * the next are carried until there were two in a row, a ping and its answer. Three round trips
- * spoilt are 3.5 s of the schedule, for the first datagram and again for that with the cookie.
+ * A loss of 20 % each way spoils 36 % of the round trips, so that one ping in 80 would take longer than
+ * 10 s. Therefore a client that has lost three datagrams loses no more until two in a row, a ping and
+ * its answer, were carried. Three spoilt round trips take 3.5 s of the schedule, once for the first
+ * datagram and once for the one with the cookie.
  */
 async function startRelay(
   port: number,
@@ -117,7 +117,7 @@ async function startRelay(
   const flows = new Map<number, Promise<Flow>>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
 
-  /** @param luck the client's, in both directions */
+  /** @param luck shared by both directions of a client */
   function newWay(name: string, direction: string, luck: Luck): (deliver: () => void) => void {
     let number = 0;
     let newest = 0;
@@ -136,7 +136,7 @@ async function startRelay(
       }
       if (++luck.carried === 2) luck.lost = 0;
       for (const copy of isDoubled ? ["first", "second"] : ["first"]) {
-        // Most at once, as on loopback; some so late that the client has sent the next meanwhile.
+        // Most arrive at once, as on loopback; some after the client has sent its next datagram.
         const delay = chance(`hold ${copy}`) < 0.15 ? 550 : 20 * chance(`delay ${copy}`);
         const timer = setTimeout(() => {
           timers.delete(timer);
@@ -162,7 +162,7 @@ async function startRelay(
   const front = await bind({
     address: "127.0.0.1",
     port: 0,
-    // A client that has its answer and is gone while a second one is under way.
+    // ECONNREFUSED: a client has ended while a second answer to it is under way.
     onError() {},
     onDatagram(datagram, _address, clientPort, peer) {
       const ping = Uint8Array.from(datagram);
@@ -183,16 +183,16 @@ async function startRelay(
 }
 
 interface Luck {
-  /** How many were lost since two in a row were not. */
+  /** The number lost since two in a row were carried. */
   lost: number;
-  /** How many in a row were not lost. */
+  /** The number carried in a row. */
   carried: number;
 }
 
-/** What a relay has for one client. */
+/** The relay's state of one client. */
 interface Flow {
-  /** To the server. */
+  /** Connected to the server. */
   socket: ConnectedSocket;
-  /** Carries a datagram of the client, or not. */
+  /** Carries or loses a datagram of the client. */
   forth: (deliver: () => void) => void;
 }

@@ -97,7 +97,7 @@ onIPv6(
       `listening on UDP port ${setup.port}, every interface, IPv6 and IPv4\n`,
     );
     await sendDatagrams(["nas"], server.port, "127.0.0.1");
-    await sendDatagrams(["nas"], server.port, "127.0.0.2"); // no alias of the hostname either
+    await sendDatagrams(["nas"], server.port, "127.0.0.2"); // not an address of the hostname either
     await sendDatagrams(["nas"], server.port, "::1");
     await server.said("nas is at ::1, too");
     expect(server.stderr()).not.toContain("::ffff:");
@@ -231,7 +231,7 @@ describe("a log that it cannot keep is exit code 2", () => {
 
   onUnix("in a folder that cannot be written to", async () => {
     await using setup = await newSetup();
-    // Root may write anywhere but where the kernel itself says no.
+    // Root ignores modes, but cannot create a file in /sys.
     const isRoot = process.platform === "linux" && process.getuid!() === 0;
     const place = isRoot ? "/sys" : setup.file("readonly");
     if (!isRoot) {

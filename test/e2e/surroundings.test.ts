@@ -1,6 +1,6 @@
 /**
- * Places in which a program may find itself: folders that somebody else can write to, no home, no
- * name, nothing to read from or to write to. The compiled binary does its work in all of them.
+ * The compiled binary in odd surroundings: a hostile current folder, no HOME, a user without a name,
+ * closed standard streams, a read-only file system, links.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, lstatSync, readdirSync } from "node:fs";
@@ -26,7 +26,7 @@ const onUnix = test.skipIf(!HAS_SIGNALS);
 const isLinux = process.platform === "linux";
 const isLinuxRoot = isLinux && process.getuid!() === 0;
 
-/** Starts any command, in an environment with nothing but a PATH in it. It ends in time. */
+/** Starts any command in an environment that has only PATH. */
 const start = (command: string[], cwd: string) =>
   startProcess(command, {
     cwd,
@@ -36,7 +36,7 @@ const start = (command: string[], cwd: string) =>
 
 const run = (command: string[], cwd: string): Promise<RunResult> => start(command, cwd).result();
 
-/** A command of ours as a shell runs it: `prelude` comes first, and `redirections` last. */
+/** The command with which a shell runs dynip after `prelude`, with `redirections`. */
 const inShell = (prelude: string, redirections: string, ...args: string[]): string[] => [
   "sh",
   "-c",
@@ -46,13 +46,13 @@ const inShell = (prelude: string, redirections: string, ...args: string[]): stri
   ...args,
 ];
 
-/** Pings until the server, which may still be starting, acknowledges. */
+/** Pings until the server acknowledges; it may still be starting. */
 async function expectServing(config: string): Promise<void> {
   const { exitCode, stderr } = await dynip(["ping", "--timeout", "5", config]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 }
 
-describe("a current folder that somebody has prepared", () => {
+describe("a current folder that an attacker has prepared", () => {
   const OTHER = Buffer.alloc(32, 9).toString("base64url");
   const ENV = `DYNIP_SECRET=${OTHER}
 DYNIP_KEY=${OTHER}
@@ -64,7 +64,7 @@ NODE_OPTIONS="--require ./preload.ts"
 FORCE_COLOR=1
 `;
 
-  /** A folder with everything in it that Bun reads of its own accord. */
+  /** A folder with every file that Bun reads by itself. */
   async function prepare(folder: string): Promise<string> {
     const marker = join(folder, "marker");
     const code = `require("node:fs").writeFileSync(${JSON.stringify(marker)}, process.argv.join());`;
@@ -87,7 +87,7 @@ FORCE_COLOR=1
     await using setup = await newSignedSetup();
     const cwd = setup.path;
     const marker = await prepare(cwd);
-    // The trap is a good one: it catches a program that Bun itself runs.
+    // The files do affect a program that Bun itself runs.
     await run([process.execPath, join(import.meta.dir, "..", "..", "src", "cli.ts"), "-h"], cwd);
     expect(existsSync(marker)).toBe(true);
     await rm(marker);
@@ -100,7 +100,7 @@ FORCE_COLOR=1
       expect(server.port).toBe(setup.port); // ./dynip.toml, and not DYNIP_CONFIG's
       expect(server.stderr()).not.toContain("\x1b");
       expect(await dynip(["ping"], { cwd })).toEqual({ exitCode: 0, stdout: "", stderr: "" });
-      // Server and client could both have read the other secret.
+      // The secret is the right one: server and client could both have read the other.
       await using peer = await openPeer(server.port);
       expect((await peer.exchange("pi")).type).toBe("A");
       if (HAS_SIGNALS) expect((await server.stop()).exitCode).toBe(0);
@@ -122,11 +122,11 @@ test("no HOME: init, serve and ping work", async () => {
 });
 
 const UID = 54_321;
-/** As a user that the system has no name for. */
+/** The command that runs dynip as a user that has no name in the system. */
 const asUnknown = (...args: string[]): string[] => {
   return ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", BINARY, ...args];
 };
-// Others may not be allowed to reach the binary, where it was built in somebody's home.
+// Another user may not reach the binary if it was built in a home folder.
 const canBeUnknown =
   isLinuxRoot &&
   Bun.which("setpriv") !== null &&
@@ -141,7 +141,7 @@ test.skipIf(!canBeUnknown)(
     expect(init).toMatchObject({ exitCode: 0, stderr: "" });
     await using server = start(asUnknown("serve", setup.config), "/");
     await expectServing(setup.config);
-    const ping = await run(asUnknown("ping", setup.config), "/"); // where it may write nothing
+    const ping = await run(asUnknown("ping", setup.config), "/"); // a folder that it cannot write to
     expect(ping).toEqual({ exitCode: 0, stdout: "", stderr: "" });
     expect((await server.stop()).exitCode).toBe(0);
     expect(Object.keys(await setup.readLog())).toEqual(["nas"]);
@@ -172,7 +172,7 @@ describe.skipIf(!HAS_SIGNALS)("with nothing to read from or to write to", () => 
     await expectServing(setup.config);
     const ping = await run(inShell("", how!, "ping", "--debug", setup.config), setup.path);
     expect(ping.exitCode).toBe(0);
-    // Something to complain of: the message goes nowhere, and the exit code is its own.
+    // An error: its message is lost, its exit code is not.
     const failed = await run(inShell("", how!, "ping", "none.toml"), setup.path);
     expect(failed.exitCode).toBe(3);
     expect((await server.stop()).exitCode).toBe(0);
@@ -183,7 +183,7 @@ describe.skipIf(!HAS_SIGNALS)("with nothing to read from or to write to", () => 
   });
 });
 
-/** Runs a command with every file system read-only, or ends with 77 where that cannot be had. */
+/** Runs a command with every file system read-only; exits with 77 if that is impossible here. */
 const onReadOnly = (...command: string[]): string[] => [
   "unshare",
   "--mount",
@@ -233,7 +233,7 @@ describe("where nothing can be written", () => {
     await writeFile(join(cwd, "dynip.toml"), await readFile(setup.config), { mode: 0o400 });
     await chmod(cwd, 0o555);
     expect(await dynip(["ping"], { cwd })).toEqual({ exitCode: 0, stdout: "", stderr: "" });
-    expect(await readdir(cwd)).toEqual(["dynip.toml"]); // root could have written there
+    expect(await readdir(cwd)).toEqual(["dynip.toml"]); // root could write there
     await chmod(cwd, 0o755);
   });
 });
@@ -286,7 +286,7 @@ onUnix(
         for (const name of readdirSync(setup.path)) {
           if (!name.startsWith("dynip.json")) continue;
           const mode = lstatSync(setup.file(name), { throwIfNoEntry: false })?.mode;
-          if (mode === undefined) continue; // gone meanwhile
+          if (mode === undefined) continue; // removed meanwhile
           if (!modes.has(name)) modes.set(name, new Set());
           modes.get(name)!.add((mode & 0o777).toString(8));
         }
@@ -296,7 +296,7 @@ onUnix(
     try {
       await expectServing(setup.config);
       await using peer = await openPeer(setup.port);
-      // A log so long that writing it takes a while, in which the temporary file can be seen.
+      // A long log, so that the temporary file exists long enough to be seen.
       for (let batch = 0; batch < 156; batch++) {
         const names = Array.from({ length: 64 }, (_, index) => `host-${batch}-${index}`);
         await Promise.all(names.map((name) => peer.send(name)));

@@ -1,6 +1,6 @@
 /**
- * Peers that are gone, not there yet, or were never anybody: what the network reports of them (ICMP
- * unreachable, mostly) harms nobody else, neither at the server nor at the client.
+ * Peers that are gone, not there yet, or never existed. The errors that the network reports for them
+ * (ICMP unreachable, mostly) affect no other exchange, neither at the server nor at the client.
  */
 import { describe, expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
@@ -12,25 +12,25 @@ import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 import { digits, openPeer, SECRET, signedPing } from "./wire.ts";
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
-/** Bun asks Linux to report ICMP errors on every socket; elsewhere none may be seen. */
+/** On Linux Bun asks for ICMP errors on every socket; other systems may report none. */
 const SEES_ICMP = process.platform === "linux";
 
 const env = { DYNIP_SECRET: SECRET };
 
-/** Sends a datagram and is gone before anybody can answer, unless the answer is very fast. */
+/** Sends a datagram and closes the socket, mostly before the answer. */
 async function sendAndVanish(port: number, datagram: string): Promise<void> {
   await using peer = await openPeer(port);
   await peer.send(datagram);
 }
 
 describe("clients that close their socket before the answer", () => {
-  // A server that stands still meanwhile finds every one of them gone for sure.
+  // The server is stopped meanwhile, so that every client is gone when it answers.
   onUnix("300 of them, each before another's ping: every answer is delivered", async () => {
     await using setup = await newSetup();
     await using server = await serve(["--debug", setup.config], { env });
     await using steady = await openPeer(server.port);
     for (let round = 0; round < 15; round++) {
-      // So few that they fit into its buffer, and are handled before it takes them for a flood.
+      // Few enough for the receive buffer, and not to be taken for a flood.
       const wanted = Array.from({ length: 20 }, (_, index) => digits(1000 * (round + 1) + index));
       process.kill(server.pid, "SIGSTOP");
       try {
@@ -47,7 +47,7 @@ describe("clients that close their socket before the answer", () => {
         expect(reply!.type).toBe("C");
       }
     }
-    if (SEES_ICMP) expect(server.stderr()).toContain("socket: "); // it was told of them
+    if (SEES_ICMP) expect(server.stderr()).toContain("socket: "); // the errors were reported to it
     expect((await steady.exchange("nas")).type).toBe("A");
     const { exitCode, stderr } = await server.stop();
     expect(exitCode).toBe(0);
@@ -80,7 +80,7 @@ describe("clients that close their socket before the answer", () => {
     }
     await server.stop();
     const { nas } = (await setup.readLog()) as Record<string, { counter?: string }>;
-    if (HAS_SIGNALS) expect(nas!.counter).toBe(digits(first + 50)); // it was stored all the same
+    if (HAS_SIGNALS) expect(nas!.counter).toBe(digits(first + 50)); // the last one was stored, though its client was gone
   });
 });
 
@@ -89,7 +89,7 @@ describe("a server that is not there yet", () => {
     await using setup = await newSetup({ client: 'client_name = "nas"' });
     const start = performance.now();
     const pinging = dynip(["ping", "-v", setup.config], { env });
-    await Bun.sleep(700); // two of its datagrams have found nobody
+    await Bun.sleep(700); // two datagrams were sent by then
     await using server = await serve([setup.config], { env });
     const { exitCode, stderr } = await pinging;
     expect({ exitCode, stderr }).toEqual({

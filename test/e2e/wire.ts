@@ -1,6 +1,6 @@
 /**
- * dynip/1 as a stranger speaks it: datagrams put together from the text of the specification, not by
- * the program's own encoder, so that they can be wrong in any way.
+ * dynip/1, written from the specification without the code under test. It can also make datagrams that
+ * the program's own encoder cannot.
  */
 import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
@@ -25,7 +25,7 @@ export function keyOf(name: string, generation = 1): Buffer {
   return createHmac("sha256", SECRET_BYTES).update(`dynip/1 key\n${generation}\n${name}`).digest();
 }
 
-/** Any text with its MAC behind it. */
+/** Appends the MAC to a text. */
 export function sign(text: string, key: Buffer): string {
   return text + createHmac("sha256", key).update(text).digest("hex").slice(0, 32);
 }
@@ -40,7 +40,7 @@ export interface PingParts {
 let nonces = 0;
 let barriers = 0;
 
-/** A ping with a right MAC; by default of this moment, without a cookie. */
+/** A ping with a right MAC; by default with the current time as its counter and without a cookie. */
 export function signedPing({
   name,
   counter = digits(microseconds()),
@@ -57,7 +57,7 @@ export interface WireReply {
   value: string;
 }
 
-/** A reply's parts; throws for what is none, or was signed with another key. */
+/** The parts of a reply. Throws if it is malformed or its MAC is wrong. */
 export function readReply(datagram: string, name: string): WireReply {
   const parts = /^dynip\/1 ([AC]) ([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32}) [0-9a-f]{32}$/.exec(
     datagram,
@@ -69,21 +69,21 @@ export function readReply(datagram: string, name: string): WireReply {
   return { type: type!, counter: counter!, nonce: nonce!, value: value! };
 }
 
-/** A socket that sends to one server from one port, and keeps what it receives. */
+/** A socket that sends to one server and keeps what it receives. */
 export interface Peer {
   send(datagram: string | Uint8Array): Promise<void>;
-  /** Sends a ping, once, and resolves to its reply; rejects when there is none in 3 seconds. */
+  /** Sends a ping once and resolves to its reply; rejects when there is none within 3 seconds. */
   ask(ping: PingParts): Promise<WireReply>;
   /**
-   * Resolves when a server that has a secret has handled all that was sent: it answers in turn. It
-   * challenges a `barrier-…`, which is asked again when a busy machine has lost it.
+   * Resolves when a server with a secret has handled everything sent so far. It answers in order, so
+   * that this waits for its challenge of a `barrier-…`, sent again if a busy machine loses it.
    */
   handled(): Promise<void>;
-  /** Asks for a challenge and meets it; resolves to the acknowledgement. */
+  /** Gets a challenge and answers it; resolves to the acknowledgement. */
   exchange(name: string): Promise<WireReply>;
   /** The replies to these nonces, in any order; rejects when one is missing after 3 seconds. */
   replies(name: string, ...nonces: string[]): Promise<WireReply[]>;
-  /** What it has received and nobody asked for, once all that was sent to it before is there. */
+  /** Resolves to the datagrams that no other method has returned, when all sent so far have arrived. */
   rest(): Promise<string[]>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -98,7 +98,7 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
   socket.bind(0, address);
   await once(socket, "listening");
 
-  /** Takes what passes out of what was received, as soon as it is there. */
+  /** Waits for a datagram that passes, and takes it out of those received. */
   const take = async (
     what: string,
     passes: (datagram: string) => boolean,
@@ -145,7 +145,7 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
       return await peer.ask({ name, counter, cookie: value });
     },
     async rest() {
-      // Datagrams are delivered in order: when this one is here, so is what came before.
+      // Datagrams are delivered in order: with this one all earlier ones have arrived.
       const mark = `mark ${digits(++nonces)}`;
       await sendTo(mark, socket.address().port, address);
       await take("a datagram to oneself", (text) => text === mark);

@@ -97,7 +97,7 @@ test("addresses of private networks and of this machine", () => {
   }
 });
 
-test("addresses that are everybody's or nobody's", () => {
+test("addresses of a group of hosts, or of none", () => {
   for (const address of [
     "255.255.255.255",
     "224.0.0.1",
@@ -113,7 +113,7 @@ test("addresses that are everybody's or nobody's", () => {
   }
 });
 
-describe("it is what node:net, which is dear to load, says", () => {
+describe("it agrees with node:net, which is slow to load", () => {
   const changed = fc
     .tuple(
       fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("fe80::1%eth0", "::ffff:192.0.2.1", "1::8")),
@@ -128,14 +128,14 @@ describe("it is what node:net, which is dear to load, says", () => {
       }, text),
     );
 
-  test("of what is an address", () => {
+  test("on what is an address", () => {
     fc.assert(
       fc.property(changed, (text) => expect(isAddress(text)).toBe(isIP(text) !== 0)),
       { numRuns: 20_000 },
     );
   });
 
-  test("of whose an address is", () => {
+  test("on which network an address is of", () => {
     const list = (...subnets: string[]) => {
       const blocks = new BlockList();
       for (const subnet of subnets) {

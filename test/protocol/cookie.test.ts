@@ -5,7 +5,7 @@ import { Cookies, EPOCH_MS } from "../../src/protocol/cookie.ts";
 const cookies = new Cookies(new Uint8Array(32).fill(7));
 const SEEN = 1_763_812_800_000;
 
-test("a cookie is 32 digits, and good for what it was made for alone", () => {
+test("a cookie is 32 digits, and good only for what it was made for", () => {
   const cookie = cookies.make("ping", "203.0.113.7", "nas", SEEN, 1000);
   expect(cookie).toMatch(/^[0-9a-f]{32}$/);
   expect(cookies.isGood(cookie, "ping", "203.0.113.7", "nas", SEEN, 1000)).toBe(true);
@@ -25,7 +25,7 @@ test("it is good for 30 to 60 seconds", () => {
   }
 });
 
-test("it is good in the process that made it alone", () => {
+test("it is good only in the process that made it", () => {
   const restarted = new Cookies(new Uint8Array(32).fill(8));
   const cookie = cookies.make("ping", "::1", "nas", 0, 0);
   expect(restarted.isGood(cookie, "ping", "::1", "nas", 0, 0)).toBe(false);

@@ -5,7 +5,7 @@ import { deriveKey } from "../../src/protocol/message.ts";
 
 const SECRET = new Uint8Array(32).fill(1);
 
-test("each name has its key, of its generation, the first time and every other", () => {
+test("each name has the key of its generation, at the first call and at later ones", () => {
   const keyOf = keyring(SECRET, new Map([["laptop", 2]]));
   for (let round = 0; round < 2; round++) {
     expect(keyOf("nas")).toEqual(deriveKey(SECRET, "nas", 1));
@@ -13,7 +13,7 @@ test("each name has its key, of its generation, the first time and every other",
   }
 });
 
-test("a great many names that are made up change nothing for the others", () => {
+test("many made-up names change no key of another name", () => {
   const keyOf = keyring(SECRET, new Map());
   const nas = keyOf("nas");
   for (let i = 0; i < 20_000; i++) keyOf(`made-up-${i}`);
