@@ -22,14 +22,14 @@ const SECRET = new Uint8Array(32).fill(1);
 const KEY = deriveKey(SECRET, "nas", 1);
 
 interface Options extends Pick<ServerOptions, "maxClients" | "allowPlain" | "isPublic"> {
-  /** What the socket is bound to. */
+  /** The address that the socket is bound to. */
   address?: string;
   isSigning?: boolean;
-  /** Leaves records undecided until `disk.sync` is called. */
+  /** Records wait until `disk.sync` is called. */
   isSlow?: boolean;
 }
 
-/** A made-up server whose clocks stand still; `nas` and its key are those of the tests. */
+/** Starts a made-up server whose clocks stand still, with a client `nas`. */
 async function newServer({ isSigning = false, isSlow = false, address, ...options }: Options = {}) {
   const log = recordedLog();
   const state = { steps: [] as string[], now: NOON, monotonic: 0 };
@@ -69,7 +69,7 @@ async function newServer({ isSigning = false, isSlow = false, address, ...option
     stop,
     send: (datagram: string | Uint8Array, from = HOME, port = 40_000) =>
       receive(Buffer.from(datagram as string), from, port, `peer of ${from}`),
-    /** Sends a signed ping; the last reply, if there was one to it. */
+    /** Sends a signed ping and returns the reply, if there is one. */
     ping(ping: Partial<Parameters<typeof encodePing>[0]> = {}, from = HOME, port = 40_000) {
       const before = replies.length;
       const counter = encodeCounter(state.now * 1000);
@@ -77,7 +77,7 @@ async function newServer({ isSigning = false, isSlow = false, address, ...option
       server.send(encodePing(whole, KEY), from, port);
       return replies.length > before ? replies.at(-1)!.reply : undefined;
     },
-    /** Sends a ping and meets its challenge. */
+    /** Sends a ping, answers its challenge, and returns the last reply. */
     exchange(from = HOME) {
       const challenge = server.ping({}, from);
       if (challenge?.type !== "C") return challenge;
@@ -88,7 +88,7 @@ async function newServer({ isSigning = false, isSlow = false, address, ...option
 }
 
 describe("plain pings", () => {
-  test("are recorded, and what a person wants to know is logged", async () => {
+  test("are recorded, and news is logged", async () => {
     const server = await newServer();
     server.send("nas");
     server.state.now += 1000;
@@ -117,7 +117,7 @@ describe("plain pings", () => {
     expect(server.state.steps).toEqual(["settled", "closed"]);
   });
 
-  test("are all appended to the client log", async () => {
+  test("are all written to the client log", async () => {
     const server = await newServer({ isSlow: true });
     server.send("nas");
     server.send("pi");
@@ -139,7 +139,7 @@ describe("plain pings", () => {
     expect(await server.stop()).toEqual({ accepted: 2, full: 100 });
   });
 
-  test("fill no disk with messages: ten changes a second are shown, the others with -v", async () => {
+  test("do not fill a disk with messages: ten changes a second are shown, the others with -v", async () => {
     const server = await newServer();
     for (let i = 0; i < 100; i++) server.send("nas", `203.0.113.${i}`);
     const shown = () => server.log.lines.filter((line) => line.startsWith("log:")).length - 1;
@@ -152,7 +152,7 @@ describe("plain pings", () => {
     await server.stop();
   });
 
-  test("are dropped where they are not allowed, and the first one says how to allow them", async () => {
+  test("are dropped where they are not allowed, and the first is a warning with a hint", async () => {
     const server = await newServer({ isSigning: true, allowPlain: false });
     server.send("nas");
     server.send("pi");
@@ -259,7 +259,7 @@ describe("signed pings", () => {
     await server.stop();
   });
 
-  test("with a wrong MAC are met with silence, and a line a second that names the source", async () => {
+  test("with a wrong MAC are not answered, and a warning a second names the source", async () => {
     const server = await newServer({ isSigning: true });
     const ping = { name: "nas", counter: "0".repeat(16), nonce: "0".repeat(16), cookie: NO_COOKIE };
     const forged = encodePing(ping, deriveKey(SECRET, "pi", 1));
@@ -309,7 +309,7 @@ describe("signed pings", () => {
     await server.stop();
   });
 
-  test("that are replayed use up no challenge of the client's own, wherever it is now", async () => {
+  test("that are replayed use up no challenge of the client, wherever it is now", async () => {
     const server = await newServer({ isSigning: true });
     server.exchange();
     const old = { counter: encodeCounter(NOON * 1000 - 1), nonce: "e".repeat(16) };
@@ -377,7 +377,7 @@ describe("signed pings", () => {
     server.ping({ counter: challenge.counter, cookie: challenge.value });
     expect(await server.stop()).toEqual({ accepted: 1, challenged: 1 });
     expect(server.state.steps).toEqual(["sent", "settled", "sent", "closed"]);
-    server.ping(); // nothing that comes later is judged
+    server.ping(); // after the stop no datagram is handled
     expect(server.replies).toHaveLength(2);
   });
 
@@ -404,7 +404,7 @@ describe("signed pings", () => {
     await server.stop();
   });
 
-  test("of a name take it out of reach of plain ones", async () => {
+  test("of a name protect it from plain pings", async () => {
     const server = await newServer({ isSigning: true });
     server.send("nas", AWAY);
     server.exchange();
@@ -415,7 +415,7 @@ describe("signed pings", () => {
   });
 });
 
-test("a public server warns once of a host whose address is a private network's", async () => {
+test("a public server warns once of a host with an address of a private network", async () => {
   const server = await newServer({ isPublic: true });
   for (const address of ["172.17.0.1", "172.17.0.1", "172.17.0.2"]) server.send("nas", address);
   server.send("pi", HOME);
@@ -452,7 +452,7 @@ test.each([
   await server.stop();
 });
 
-test("a socket's error is no reason to stop", async () => {
+test("an error of the socket does not stop the server", async () => {
   const server = await newServer();
   server.fail(new Error("ECONNREFUSED"));
   server.send("nas");

@@ -1,8 +1,7 @@
 /**
- * A model of everything that can happen to the server's rule: clients that move and whose clocks
- * are wrong, a network that loses and reorders, an attacker, a disk that fails, crashes, and a
- * server's clock that jumps. fast-check makes up histories of up to 60 steps; after each step the
- * promises of the protocol must hold, whatever the history:
+ * A model test of the server's rule. Clients move and have wrong clocks, the network loses and
+ * reorders, an attacker interferes, the disk fails, the server crashes, and its clock jumps. fast-check
+ * generates histories of up to 60 steps. After each step the promises of the protocol must hold:
  *
  *  1. An address is recorded for a signed name only when it was recorded already, by a signed ping,
  *     or when a cookie that was sent to that very address, for that name, came back in time.
@@ -13,16 +12,16 @@
  *  4. No plain ping changes anything that is known of a name that was ever signed.
  *  5. A client with any clock that gets its datagrams through to a server with a working disk is
  *     acknowledged within two round trips, also while one of its old pings is replayed without end
- *     from its own address. Checked at the end of every history. (A replayed ping that was never
- *     accepted, as its clock was fast, may become acceptable. It is accepted once, at the address that
- *     is recorded already, and may cost the client one round trip more.)
+ *     from its own address. Checked at the end of every history. (A replayed ping that was not accepted
+ *     because its clock was fast may become acceptable later. It is accepted once, at the address that
+ *     is recorded already, and may cost the client one more round trip.)
  *  6. A ping that was sent before the last accepted one of its family never moves the record.
  *
- * The real ones are the server's loop, the registry, the cookies and the codec. Made up are the
- * socket, the disk, the clocks, and a client of a few lines that can be stopped at any moment.
+ * The server is the real code, see world.ts. Socket, disk and clocks are simulated, and so is the
+ * client, in a few lines that can stop at any step.
  *
- * What this test is worth: each of these changes to src/ was made by hand, one at a time. "Fails"
- * names the promise that was found broken, with the seeds 1, 2 and 3 alike.
+ * The mutation table: each of these changes to src/ was made by hand, one at a time. "Fails" names the
+ * promise that was found broken, with each of the seeds 1, 2 and 3.
  *
  *     rule 1 without isRecorded; with a plain ping's address as recorded               fails 1
  *     counter >= last for counter > last; without counter > last                        fails 2
@@ -46,9 +45,9 @@
  *     a challenge that stores something                                                 fails 4
  *     challenges limited by name; by name and address                                   fails 5
  *
- * One passes, as it changes nothing here: without Number.isSafeInteger the window is the bound, until
- * the server's clock is in the year 2255. Warnings, max_clients and that copies are answered, not
- * challenged, are for datagrams.test.ts.
+ * One mutation passes, since it changes nothing here: without Number.isSafeInteger the window is the
+ * bound, until the server's clock is in the year 2255. datagrams.test.ts covers warnings, max_clients,
+ * and that copies are answered instead of challenged.
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -70,21 +69,21 @@ import {
 import type { Host, Hosts } from "../../src/host.ts";
 import { type Done, HostMap, type MadeUpServer, startServer } from "../world.ts";
 
-/** Fixed, so that a change either passes or does not; other seeds and more runs: set these. */
+/** The seed is fixed, so that results are reproducible. MODEL_SEED and MODEL_RUNS change them. */
 const SEED = Number(process.env["MODEL_SEED"] ?? 1);
 const RUNS = Number(process.env["MODEL_RUNS"] ?? 2000);
 const MAX_STEPS = 60;
 
-/** Where the honest client may be, and where the attacker is. He can forge any source address. */
+/** Addresses of the honest client, and of the attacker, who can also forge any source address. */
 const HOMES = ["203.0.113.7", "198.51.100.9", "2001:db8::7"] as const;
 const LAIRS = ["192.0.2.66", "2001:db8:bad::66"] as const;
 const isLair = (address: string) => (LAIRS as readonly string[]).includes(address);
 
 /** The honest client's name, whose key the attacker does not have. */
 const HONEST = "nas";
-/** The attacker's own name: he has its key, and signs with it whatever he likes. */
+/** The attacker's own name. He has its key and can sign anything with it. */
 const INSIDER = "pi";
-/** Plain names that are taken for a signed one, written out: not worked out as the server does. */
+/** Plain names that mean a signed one. They are listed, since the server's own code is under test. */
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   [HONEST]: ["nas", "NAS", "Nas", "nas.", "NAS.", "naſ"],
   [INSIDER]: ["pi", "PI", "pi."],
@@ -101,7 +100,7 @@ const WINDOW = 300_000_000;
 const LEAP = 32;
 const COOKIE_LIFE = 60 * SECOND;
 
-/** Clocks show the true time, or are so far off, or stand at a time of their own when set. */
+/** What a clock shows at the moment when it is set. From then on it runs at the right speed. */
 const TRUE_TIME = Date.UTC(2026, 10, 22);
 const CLOCKS = {
   right: (time: number) => time,
@@ -112,46 +111,45 @@ const CLOCKS = {
   // As long after the year began as the history is old, so that no two moments have one time.
   1970: (time: number) => time - TRUE_TIME,
   2099: (time: number) => time - TRUE_TIME + Date.UTC(2099, 0, 1),
-  // Almost the end of JavaScript's calendar: microseconds that no number holds exactly. Only for
-  // clients: from the year 2255 on the clock says more than a counter may, and the server nothing.
+  // Almost the end of JavaScript's calendar, where a number does not hold microseconds exactly. Only for
+  // clients: with a clock after the year 2255 the server cannot accept any counter.
   275760: () => 8.64e15 - 1000 * HOUR,
 };
 type Clock = keyof typeof CLOCKS;
 type ServerClock = Exclude<Clock, 275760>;
 
 /**
- * What the attacker can do besides keeping every ping of the honest client and sending the server
- * what he likes from any address. He never receives what is sent to another address:
+ * The abilities of the attacker. Every attacker records all pings of the honest client, and sends the
+ * server anything from any source address.
  *
- * - blind: he sees no reply but those to his own addresses.
- * - eavesdropper: he sees every reply. All promises hold as they do for the blind one, as a cookie
- *   is of no use without the key; his own name he can have recorded wherever he overhears cookies,
- *   which harms nobody else.
- * - relay: besides, what he hands to the client arrives as if it came from the server. Then he can
- *   hand on the challenge that was sent to him, and send the client's answer to it as his own: his
- *   address is recorded for the honest name, which the protocol says it cannot prevent. The
- *   promises hold to the letter, as that cookie was sent to his address and came back from it.
+ * - blind: he sees only the replies to his own addresses.
+ * - eavesdropper: he sees every reply. All promises hold, since a cookie is useless without the key. He
+ *   can have his own name recorded wherever he sees cookies, which affects no other name.
+ * - relay: he sees every reply, and what he sends to the client seems to come from the server. So he can
+ *   pass on the challenge that was sent to him, and send the client's answer from his address. His
+ *   address is then recorded for the honest name; the protocol says that it cannot prevent this. Promise
+ *   1 still holds to the letter: that cookie was sent to his address and came back from it.
  */
 type Attacker = "blind" | "eavesdropper" | "relay";
 
 interface Setting {
   readonly attacker: Attacker;
   readonly allowPlain: boolean;
-  /** Of the server, at its start; likewise the client's. */
+  /** The server's clock at the start. */
   readonly serverClock: ServerClock;
   readonly clientClock: Clock;
 }
 
-/** `which` counts from the newest of whatever is there; nothing happens where nothing is. */
+/** `which` counts from the newest item. A step without an item does nothing. */
 type Step =
-  /** The honest client begins to ping; or sends again, as its schedule has it. */
+  /** The honest client begins a ping, or sends again as its schedule says. */
   | { readonly do: "ping" }
   | { readonly do: "send again" }
-  /** In the middle of an exchange as well: what was on its way to the old address is lost. */
+  /** Also in the middle of an exchange: what is on its way to the old address is lost. */
   | { readonly do: "move"; readonly to: string }
   | { readonly do: "arrive at server" | "arrive at client"; readonly which: number }
   | { readonly do: "lose for server" | "lose for client"; readonly which: number }
-  /** All that is on its way arrives, and with `written` the disk keeps up: what mostly happens. */
+  /** Everything on its way arrives, as it mostly does; with `written` the disk writes everything. */
   | { readonly do: "calm"; readonly written: boolean }
   | { readonly do: "ping in peace"; readonly written: boolean }
   /** The client answers a challenge elsewhere, and goes home; its answer arrives after its next ping. */
@@ -168,17 +166,17 @@ type Step =
   | {
       readonly do: "sign as insider";
       readonly counter: keyof typeof INSIDER_COUNTERS;
-      /** The one he was sent last, or one that was seen on the wire. */
+      /** told: the last cookie that was sent to him; a number: one of those seen on the wire. */
       readonly cookie: "none" | "told" | number;
       readonly from: string;
     }
   /** He has his own name challenged, and answers with the counter that he likes. */
   | { readonly do: "push the counter"; readonly counter: keyof typeof INSIDER_COUNTERS }
   | { readonly do: "hand to client"; readonly which: number }
-  /** One batch is being written at a time; what comes meanwhile waits for the next. */
+  /** One batch is written at a time; records that arrive meanwhile wait for the next. */
   | { readonly do: "begin to write" }
   | { readonly do: "end writing"; readonly well: boolean }
-  /** What was being written may have reached the disk, though nobody was told so. */
+  /** The batch that was being written may have reached the disk, though no client was told. */
   | { readonly do: "crash"; readonly written: boolean }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "set server's clock"; readonly to: ServerClock }
@@ -281,7 +279,7 @@ function often(weight: number, step: Record<string, fc.Arbitrary<unknown>>) {
   return { weight, arbitrary: fc.record(step) };
 }
 
-/** Most of them right: where every clock is wrong, nothing is accepted without a cookie. */
+/** Half of them are right: with a wrong clock nothing is accepted without a cookie. */
 function serverClock(): fc.Arbitrary<ServerClock> {
   const wrong = ["4 minutes slow", "an hour slow", "10 minutes fast", "before 1970"] as const;
   return fc.oneof(
@@ -328,7 +326,7 @@ test(
   60 * SECOND,
 );
 
-// Were this to fail, the attacker of the model would be weaker than the protocol takes him for.
+// If this failed, the model's attacker would be weaker than the one that the protocol assumes.
 test("the model can do what no protocol prevents: relay a challenge and its answer", async () => {
   const [lair] = LAIRS;
   const world = await play("relay", [
@@ -378,7 +376,7 @@ interface Mail {
   readonly address: string;
 }
 
-/** A clock: it goes as fast as time passes, from wherever it was set to. */
+/** A clock that runs at the right speed from the time that it was set to. */
 class SetClock {
   readonly #time: () => number;
   #ahead = 0;
@@ -397,10 +395,10 @@ class SetClock {
   }
 }
 
-/** Makes a ping, with a nonce that no other has. */
+/** Signs a ping with a new nonce. */
 type Sign = (ping: Omit<Ping, "nonce">) => { bytes: Uint8Array; nonce: string };
 
-/** The honest client: what client.ts does, but one datagram at a time. */
+/** The honest client: it does what exchange.ts does, one datagram at a time. */
 class Client {
   address: string = HOMES[0];
   readonly clock: SetClock;
@@ -423,13 +421,13 @@ class Client {
     return this.#send();
   }
 
-  /** The schedule's next; nothing when no ping is under way. */
+  /** The next datagram of the schedule; undefined when no ping is under way. */
   again(): Uint8Array | undefined {
     if (!this.#nonces) return undefined;
     return this.#send();
   }
 
-  /** What it answers to a datagram, if anything; `type` is what it has understood. */
+  /** Takes a datagram. `type` is undefined if it is no reply; `answer` is the next datagram, if any. */
   receive(bytes: Uint8Array): { type?: Reply["type"]; answer?: Uint8Array } {
     const reply = decodeReply(bytes);
     if (!reply || !this.#nonces?.has(reply.nonce) || !hasMac(bytes, keyOf(HONEST))) return {};
@@ -437,7 +435,7 @@ class Client {
     if (reply.type === "A" || ++this.#challenges > 3) return { type: reply.type };
     this.#nonces = new Set();
     this.#challenge = reply;
-    // Once the server has named a counter, this machine's clock has no say any more.
+    // From now on counters follow the one that the server named, not the clock.
     this.#counter = decodeCounter(reply.counter) - 1;
     return { type: "C", answer: this.#send() };
   }
@@ -456,13 +454,13 @@ class Client {
   }
 }
 
-/** Nothing reads it here: the words are for datagrams.test.ts. */
+/** A log that is not read here. */
 const ignore = () => {};
 const SILENT = { error: ignore, warn: ignore, log: ignore, info: ignore, debug: ignore };
 
 type Batch = Map<string, { host: Host; done: Done[] }>;
 
-/** The client log's disk: one batch is written at a time, and a host in it once, as it is last. */
+/** The disk of the client log. It writes one batch at a time, with the last record of each host. */
 class Disk {
   readonly durable: Hosts = new Map();
   #waiting: Batch = new Map();
@@ -475,7 +473,7 @@ class Disk {
     this.#waiting.set(name, line);
   }
 
-  /** A name's newest record, be it durable or not yet. */
+  /** The newest record of a name, durable or not. */
   newest(name: string): Host | undefined {
     const line = this.#waiting.get(name) ?? this.#writing?.get(name);
     return line?.host ?? this.durable.get(name);
@@ -514,13 +512,13 @@ class Disk {
   }
 }
 
-/** Everything there is, and what it must never come to. */
+/** The server, client, network, disk and attacker, with the checks of the promises. */
 class World {
   readonly #setting: Setting;
   readonly #disk = new Disk();
   readonly #serverClock: SetClock;
   readonly #client: Client;
-  /** Milliseconds that passed; the clock that nobody sets, and what is taken for the true time. */
+  /** The milliseconds that have passed, for the monotonic clock and for the true time. */
   #elapsed = 12_345;
 
   #hosts = new HostMap();
@@ -530,21 +528,21 @@ class World {
   #toServer: Mail[] = [];
   #toClient: Mail[] = [];
 
-  /** What the attacker has seen of datagrams, and of cookies; the challenge of his name. */
+  /** The datagrams and cookies that the attacker has seen, and the last challenge of his name. */
   readonly #seen: Uint8Array[] = [];
   readonly #cookiesSeen: string[] = [];
   #told = { counter: 0, cookie: NO_COOKIE };
 
-  /** Every ping that somebody with its key has made, by its bytes and by its nonce. */
+  /** Every ping made with the right key, by its bytes and by its nonce. */
   readonly #made = new Map<string, Ping>();
   readonly #byNonce = new Map<string, Ping>();
-  /** To whom and when each cookie was sent first. */
+  /** For whom and when each cookie was first sent. */
   readonly #cookies = new Map<string, { for: string; at: number }>();
-  /** By name, the highest counter of a ping that was acknowledged. */
+  /** The highest acknowledged counter of each name. */
   readonly #acknowledged = new Map<string, number>();
-  /** The datagram that the server is looking at. */
+  /** The datagram that the server is handling. */
   #current: Mail | undefined;
-  /** Of accepted records, in each family the nonce of the ping that made it: nonces count up. */
+  /** For accepted records, the nonce of the ping that made each family's sighting. Nonces count up. */
   readonly #madeBy = new WeakMap<Host, Partial<Record<Family, string>>>();
   /** The highest clock that the server ever had, in microseconds. */
   #highestClock = 0;
@@ -556,7 +554,7 @@ class World {
     this.#client = new Client(new SetClock(time, setting.clientClock), (ping) => this.#sign(ping));
   }
 
-  /** Starts a server on what is durable. */
+  /** Starts a server with the durable records. */
   async start(): Promise<void> {
     this.#process++;
     this.#hosts = new HostMap(this.#disk.durable);
@@ -655,7 +653,7 @@ class World {
     }
   }
 
-  /** What must hold between any two steps; the other promises are checked as things happen. */
+  /** Checks promise 3 between two steps. The other promises are checked when something happens. */
   check(): void {
     for (const [name, host] of this.#hosts) {
       if (host.counter === undefined) continue;
@@ -782,7 +780,7 @@ class World {
     this.#attack(bytes, from);
   }
 
-  /** The server gets a datagram, in memory that is used for the next one afterwards. */
+  /** Hands the server a datagram, in memory that is overwritten afterwards. */
   #arrive(mail: Mail | undefined): void {
     if (!mail) return;
     const bytes = mail.bytes.slice();
@@ -800,7 +798,7 @@ class World {
     }
   }
 
-  /** The server has accepted a ping: it must have had a reason to. */
+  /** Called when the server accepts a ping. Checks that it was allowed to. */
   #append(name: string, host: Host, done: Done | undefined): void {
     if (host.counter === undefined) {
       must(this.#setting.allowPlain, "4: plain pings are not accepted");
@@ -828,7 +826,7 @@ class World {
     must(counter <= this.#highestClock + WINDOW + 1000, "2: the counter runs away from the clock");
     this.#checkOrder(ping, host, known, family);
     const isRecorded = known?.[family]?.address === address;
-    // Held back, it says nothing of where the client is now.
+    // Outside the window the ping may have been held back, and the client be elsewhere.
     const isInTime = counter >= clock - WINDOW && counter <= clock + WINDOW;
     if (!isRecorded || !isInTime) {
       must(ping.cookie !== NO_COOKIE || isRecorded, `1: ${address} has shown nothing`);
@@ -852,7 +850,7 @@ class World {
     this.#madeBy.set(host, { ...madeBy, [family]: ping.nonce });
   }
 
-  /** The server has sent a reply. */
+  /** Called when the server sends a reply. */
   #sent(bytes: Uint8Array, address: string): void {
     const reply = decodeReply(bytes);
     const ping = this.#byNonce.get(reply?.nonce ?? "");
@@ -880,7 +878,7 @@ class World {
     this.#toClient.push({ bytes: bytes.slice(), address });
   }
 
-  /** The plain names that mean a name that is signed, durably or not yet. */
+  /** The plain names that mean a signed name, whether it is durable or not. */
   #signedVariants(): (readonly string[])[] {
     return Object.entries(VARIANTS)
       .filter(([name]) => this.#disk.newest(name)?.counter !== undefined)
@@ -896,7 +894,7 @@ function must(condition: unknown, promise: string): asserts condition {
   if (!condition) throw new Error(`broken promise ${promise}`);
 }
 
-/** The newest of them, or so many before it; from the start again where there are fewer. */
+/** The item `which` places before the newest, modulo their number; undefined if there is none. */
 function pick<T>(items: readonly T[], which: number): T | undefined {
   return items.at(-1 - (which % Math.max(1, items.length)));
 }
