@@ -1,4 +1,4 @@
-/** A log for tests, which keeps its lines. */
+/** Logs for tests: one that keeps its lines, and one that drops them. */
 import type { Log } from "../src/system/log.ts";
 
 export interface RecordedLog extends Log {
@@ -21,3 +21,6 @@ export function recordedLog(): RecordedLog {
     debug: at("debug"),
   };
 }
+
+/** A log that drops its lines. */
+export const SILENT: Log = { error() {}, warn() {}, log() {}, info() {}, debug() {} };

@@ -7,12 +7,15 @@ import { join } from "node:path";
 
 import { errorCode } from "../src/system/errors.ts";
 
-/** Makes a folder, which is removed at the end of the scope. */
-export async function temporaryFolder(): Promise<{
+export interface TemporaryFolder {
   readonly path: string;
+  /** The path of a file in the folder. */
   file(name: string): string;
   [Symbol.asyncDispose](): Promise<void>;
-}> {
+}
+
+/** Makes a folder, which is removed at the end of the scope. */
+export async function temporaryFolder(): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), "dynip test-")); // a space, as Windows paths have
   return {
     path,

@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import { openClientLog } from "../../src/store/client-log.ts";
 import { Recorder } from "../../src/server/recorder.ts";
 import { Registry } from "../../src/server/registry.ts";
+import { SILENT } from "../recorded-log.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { CountingFiles } from "./counting-files.ts";
 import type { Bench, Row } from "./measure.ts";
@@ -101,8 +102,6 @@ async function simulate(bench: Bench, path: string): Promise<Written> {
     await clientLog.close();
   }
 }
-
-const SILENT = { error() {}, warn() {}, log() {}, info() {}, debug() {} };
 
 function difference(end: Written, start: Written): Written {
   return {

@@ -3,15 +3,13 @@
  * older journal and the newer one, with record separators between them. A missing part is no file.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 
 import { decodeClientLog, encodeClientLog, encodeHost } from "../../src/store/format.ts";
 import { openClientLog } from "../../src/store/client-log.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
-import type { Log } from "../../src/system/log.ts";
 import type { Host, Hosts } from "../../src/host.ts";
+import { SILENT } from "../recorded-log.ts";
+import { type TemporaryFolder, temporaryFolder } from "../temporary.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
 import { findingOf, isSame, must, type Target, type TargetKind } from "./target.ts";
@@ -22,7 +20,7 @@ export const journalKind: TargetKind = {
   share: 0.1,
   batch: 10,
   async make(seed) {
-    return new JournalTarget(seed, await mkdtemp(join(tmpdir(), "dynip fuzz-")));
+    return new JournalTarget(seed, await temporaryFolder());
   },
 };
 
@@ -37,11 +35,11 @@ class JournalTarget implements Target {
   readonly name = journalKind.name;
   readonly #random: Random;
   readonly #mutator: Mutator;
-  readonly #folder: string;
+  readonly #folder: TemporaryFolder;
   readonly #seeds: Uint8Array[];
   inputs = 0;
 
-  constructor(seed: number, folder: string) {
+  constructor(seed: number, folder: TemporaryFolder) {
     this.#random = new Random(seed);
     this.#folder = folder;
     this.#mutator = new Mutator(this.#random, bytesOf(["\n", "\x1e", "{", "}", ",", "null", "\0"]));
@@ -65,7 +63,7 @@ class JournalTarget implements Target {
   }
 
   async close(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    await this.#folder[Symbol.asyncDispose]();
   }
 
   /** A log and the journals that a killed server left, with the same names. */
@@ -84,10 +82,10 @@ class JournalTarget implements Target {
     const files = split(input);
     for (const [index, name] of NAMES.entries()) {
       const bytes = files[index];
-      if (bytes) writeFileSync(this.#file(name), bytes);
-      else rmSync(this.#file(name), { force: true });
+      if (bytes) writeFileSync(this.#folder.file(name), bytes);
+      else rmSync(this.#folder.file(name), { force: true });
     }
-    const before = readdirSync(this.#folder).sort().join();
+    const before = readdirSync(this.#folder.path).sort().join();
     const log = await this.#open();
     if (log) {
       const wanted = replayed(files);
@@ -103,11 +101,11 @@ class JournalTarget implements Target {
     for (const [index, name] of NAMES.entries()) {
       const bytes = files[index];
       must(
-        bytes === undefined || isSame(readFileSync(this.#file(name)), bytes),
+        bytes === undefined || isSame(readFileSync(this.#folder.file(name)), bytes),
         `${name} is left as it is by a server that does not begin`,
       );
     }
-    const after = readdirSync(this.#folder).sort().join();
+    const after = readdirSync(this.#folder.path).sort().join();
     must(before === after, `nothing is left behind: ${after}`);
   }
 
@@ -123,7 +121,10 @@ class JournalTarget implements Target {
     );
     must(await isDurable, "a working disk takes a line");
     await log.close();
-    must(!existsSync(this.#file(NAMES[2]!)), "no journal stays behind a log that was closed");
+    must(
+      !existsSync(this.#folder.file(NAMES[2]!)),
+      "no journal stays behind a log that was closed",
+    );
     const again = await this.#open();
     must(again, "a log that was closed is read again");
     const hosts = new Map(again.hosts);
@@ -133,7 +134,7 @@ class JournalTarget implements Target {
 
   async #open(): Promise<Awaited<ReturnType<typeof openClientLog>> | undefined> {
     try {
-      return await openClientLog(this.#file(NAMES[0]!), { log: SILENT });
+      return await openClientLog(this.#folder.file(NAMES[0]!), { log: SILENT });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       must(error.exitCode === EXIT.clientLog, "a log that cannot be read ends with exit code 2");
@@ -143,10 +144,6 @@ class JournalTarget implements Target {
       );
       return undefined;
     }
-  }
-
-  #file(name: string): string {
-    return join(this.#folder, name);
   }
 }
 
@@ -211,6 +208,3 @@ function isAtLeast([counter, time]: [number, number], [than, thanTime]: [number,
 function sorted(hosts: Iterable<[string, Host]>): [string, Host][] {
   return [...hosts].sort(([one], [other]) => (one < other ? -1 : 1));
 }
-
-const ignore = () => {};
-const SILENT: Log = { error: ignore, warn: ignore, log: ignore, info: ignore, debug: ignore };
