@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { errorCode } from "../src/system/errors.ts";
+import { WAIT_MS } from "./waiting.ts";
 
 export interface TemporaryFolder {
   readonly path: string;
@@ -24,10 +25,16 @@ export async function temporaryFolder(): Promise<TemporaryFolder> {
   };
 }
 
-/** Opens a UDP socket on a free port of loopback, which keeps what it receives. */
-export async function receiver(address = "127.0.0.1"): Promise<{
+/**
+ * Opens a UDP socket, by default on a free port of loopback, which keeps what it receives.
+ * @throws the system's error: EADDRINUSE, EACCES
+ */
+export async function receiver(
+  address = "127.0.0.1",
+  port = 0,
+): Promise<{
   readonly port: number;
-  /** The next datagram; rejects when none comes within 5 seconds. */
+  /** The next datagram; rejects when none comes within {@link WAIT_MS}. */
   next(): Promise<Buffer>;
   /** The datagrams that `next` has not returned yet. */
   readonly pending: Buffer[];
@@ -36,14 +43,14 @@ export async function receiver(address = "127.0.0.1"): Promise<{
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   const pending: Buffer[] = [];
   socket.on("message", (datagram) => pending.push(datagram));
-  socket.bind(0, address);
+  socket.bind(port, address);
   await once(socket, "listening");
   return {
     port: socket.address().port,
     pending,
     async next() {
       if (pending.length === 0)
-        await once(socket, "message", { signal: AbortSignal.timeout(5000) });
+        await once(socket, "message", { signal: AbortSignal.timeout(WAIT_MS) });
       return pending.shift()!;
     },
     async [Symbol.asyncDispose]() {
@@ -52,10 +59,29 @@ export async function receiver(address = "127.0.0.1"): Promise<{
   };
 }
 
-/** A UDP port that is free on IPv4 and IPv6. */
+/** Below the ports that Linux, macOS and Windows give to sockets that ask for any port. */
+const FIRST_PORT = 10_000;
+const PORTS = 22_000;
+const PORTS_OF_A_PROCESS = 128;
+let tried = 0;
+
+/**
+ * A UDP port that is free on IPv4 and IPv6. It stays free until somebody binds it: no system gives
+ * such a port away, and test runs at the same time take theirs from other parts of the range.
+ */
 export async function freePort(): Promise<number> {
-  await using socket = await receiver((await hasIPv6()) ? "::" : "0.0.0.0");
-  return socket.port;
+  const address = (await hasIPv6()) ? "::" : "0.0.0.0";
+  for (let attempt = 1; ; attempt++) {
+    const index = process.pid * PORTS_OF_A_PROCESS + (tried++ % PORTS_OF_A_PROCESS);
+    try {
+      await using socket = await receiver(address, FIRST_PORT + (index % PORTS));
+      return socket.port;
+    } catch (error) {
+      // Windows keeps some ranges for itself, and says EACCES.
+      if (attempt === PORTS_OF_A_PROCESS || !["EADDRINUSE", "EACCES"].includes(errorCode(error)!))
+        throw error;
+    }
+  }
 }
 
 /**

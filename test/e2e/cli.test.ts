@@ -1,11 +1,14 @@
 /** The command line: help, version, and every mistake that it can see. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 
 import { version } from "../../package.json";
 import { EXIT, EXIT_MEANINGS } from "../../src/system/errors.ts";
 import { temporaryFolder } from "../temporary.ts";
+import { TEST_MS } from "../waiting.ts";
 import { BINARY, dynip } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const COMMANDS = [[], ["init"], ["serve"], ["ping"]];
 

@@ -13,7 +13,7 @@ import {
   startProcess,
 } from "../processes.ts";
 import { freePort, temporaryFolder } from "../temporary.ts";
-import { within } from "../waiting.ts";
+import { PATIENCE, WAIT_MS, within } from "../waiting.ts";
 import { SECRET } from "./wire.ts";
 
 const DIST = resolve(import.meta.dir, "..", "..", "dist");
@@ -26,11 +26,9 @@ if (!existsSync(BINARY)) throw new Error(`there is no ${BINARY}; "bun run build"
 /** Windows ends a process at a signal, without running its handlers. */
 export const HAS_SIGNALS = process.platform !== "win32";
 
-/** The factor by which deadlines are longer on a slow machine, such as an emulated one. */
-export const PATIENCE = Number(process.env["DYNIP_TEST_PATIENCE"] ?? 1);
-const DEADLINE_MS = 10_000 * PATIENCE;
+/** Less than the 39.5 s for which a ping waits that is given no time. */
+const DEADLINE_MS = 2 * WAIT_MS;
 const SERVER_DEADLINE_MS = 60_000 * PATIENCE;
-const SAID_MS = 5000 * PATIENCE;
 
 export interface RunOptions {
   cwd?: string;
@@ -38,18 +36,22 @@ export interface RunOptions {
   env?: Record<string, string | undefined>;
 }
 
-/** Runs `dynip` with these arguments to its end. */
+/**
+ * Runs `dynip` with these arguments to its end.
+ * @throws Error when it does not end within `deadline` milliseconds
+ */
 export async function dynip(
   args: string[],
   options: RunOptions = {},
   deadline: number = DEADLINE_MS,
 ): Promise<RunResult> {
-  return await start(args, options, deadline).result();
+  await using run = start(args, options, deadline + WAIT_MS);
+  return await within(deadline, `the end of dynip ${args.join(" ")}`, run.result());
 }
 
 export interface Server extends Omit<RunningProcess, "said"> {
   readonly port: number;
-  /** Resolves when stderr has `text`; rejects when it does not within {@link SAID_MS}. */
+  /** Resolves when stderr has `text`; rejects when it does not within {@link WAIT_MS}. */
   said(text: string): Promise<void>;
 }
 
@@ -57,13 +59,13 @@ export interface Server extends Omit<RunningProcess, "said"> {
 export async function serve(args: string[], options: RunOptions = {}): Promise<Server> {
   const server = start(["serve", ...args], options, SERVER_DEADLINE_MS);
   try {
-    const [, port] = await server.said(/listening on UDP port (\d+).*\n/, SAID_MS);
+    const [, port] = await server.said(/listening on UDP port (\d+).*\n/, WAIT_MS);
     return {
       ...server,
       port: Number(port),
       stop: (signal) => within(DEADLINE_MS, "the server's end", server.stop(signal)),
       async said(text) {
-        await server.said(text, SAID_MS);
+        await server.said(text, WAIT_MS);
       },
     };
   } catch (error) {

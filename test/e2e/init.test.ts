@@ -1,5 +1,5 @@
 /** `dynip init`: the file that it writes, the next steps, and the settings of DynIP 0.1e. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import {
   lstat,
@@ -14,7 +14,10 @@ import {
 import { join } from "node:path";
 
 import { temporaryFolder } from "../temporary.ts";
+import { TEST_MS } from "../waiting.ts";
 import { BINARY, dynip } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 test("without a path it writes dynip.toml here, readable by its owner only", async () => {
   await using folder = await temporaryFolder();

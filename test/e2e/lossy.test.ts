@@ -1,9 +1,11 @@
 /** `dynip ping` and `dynip serve` across a relay that loses, doubles and reorders datagrams. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { bind, type ConnectedSocket, connect } from "../../src/system/udp.ts";
-import { eventually } from "../waiting.ts";
-import { dynip, newSetup, PATIENCE, serve } from "./dynip.ts";
+import { eventually, TEST_MS } from "../waiting.ts";
+import { dynip, newSetup, serve } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const env = { DYNIP_SECRET: "A".repeat(43) };
 
@@ -27,7 +29,7 @@ test.each([
     const pingInTurn = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
         const config = await clientConfig(setup, name, relay.port);
-        // dynip() kills each after ten seconds.
+        // dynip() gives up on each after twenty seconds.
         results.set(name, await dynip(["ping", config], { env }));
       }
     };
@@ -50,7 +52,6 @@ test.each([
     expect(relay.doubled).toBeGreaterThan(0);
     expect(relay.overtaken).toBeGreaterThan(0);
   },
-  15_000 * PATIENCE,
 );
 
 test("a network that drops everything: exit code 6, and what to look at", async () => {
@@ -61,7 +62,7 @@ test("a network that drops everything: exit code 6, and what to look at", async 
 
   const start = performance.now();
   const { exitCode, stdout, stderr } = await dynip(["ping", "--timeout", "1", config], { env });
-  expect(performance.now() - start).toBeWithin(1000, 4000);
+  expect(performance.now() - start).toBeGreaterThanOrEqual(1000);
   expect({ exitCode, stdout }).toEqual({ exitCode: 6, stdout: "" });
   expect(stderr).toBe(
     'error: Cannot ping "127.0.0.1": no acknowledgement\n' +

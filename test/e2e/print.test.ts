@@ -1,5 +1,5 @@
 /** `dynip init --print`: the binary prints what starts dynip, and what it prints works. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmod,
   chown,
@@ -15,7 +15,10 @@ import { join } from "node:path";
 import { SCHEDULERS } from "../../src/schedule/index.ts";
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 import { temporaryFolder } from "../temporary.ts";
+import { TEST_MS } from "../waiting.ts";
 import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const KIND_LIST = SCHEDULERS.map(({ kind }) => kind).join(", ");
 const isWindows = process.platform === "win32";

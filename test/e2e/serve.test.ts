@@ -1,12 +1,14 @@
 /** `dynip serve`: what it records, what it says, and how it stops. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 
 import { freePort, hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
-import { eventually } from "../waiting.ts";
+import { eventually, TEST_MS } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 const onIPv6 = test.skipIf(!(await hasIPv6()));

@@ -2,7 +2,7 @@
  * The compiled binary in odd surroundings: a hostile current folder, no HOME, a user without a name,
  * closed standard streams, a read-only file system, links.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, lstatSync, readdirSync } from "node:fs";
 import {
   chmod,
@@ -18,9 +18,11 @@ import {
 import { join } from "node:path";
 
 import { type RunResult, startProcess } from "../processes.ts";
-import { eventually } from "../waiting.ts";
-import { BINARY, dynip, HAS_SIGNALS, newSignedSetup, PATIENCE, serve } from "./dynip.ts";
+import { eventually, TEST_MS } from "../waiting.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
 import { openPeer } from "./wire.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 const isLinux = process.platform === "linux";
@@ -31,7 +33,7 @@ const start = (command: string[], cwd: string) =>
   startProcess(command, {
     cwd,
     env: { PATH: process.env["PATH"] },
-    deadline: 10_000 * PATIENCE,
+    deadline: TEST_MS,
   });
 
 const run = (command: string[], cwd: string): Promise<RunResult> => start(command, cwd).result();
@@ -48,7 +50,7 @@ const inShell = (prelude: string, redirections: string, ...args: string[]): stri
 
 /** Pings until the server acknowledges; it may still be starting. */
 async function expectServing(config: string): Promise<void> {
-  const { exitCode, stderr } = await dynip(["ping", "--timeout", "5", config]);
+  const { exitCode, stderr } = await dynip(["ping", config]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 }
 
@@ -270,57 +272,50 @@ describe.skipIf(!HAS_SIGNALS)("a symbolic link at client_log_path", () => {
   });
 });
 
-onUnix(
-  "with umask 000 no file is ever readable by others",
-  async () => {
-    await using setup = await newSignedSetup({ server: "allow_plain = true" });
-    const init = await run(inShell("umask 000; ", "", "init", "new.toml"), setup.path);
-    expect(init.exitCode).toBe(0);
-    expect(lstatSync(setup.file("new.toml")).mode & 0o777).toBe(0o600);
+onUnix("with umask 000 no file is ever readable by others", async () => {
+  await using setup = await newSignedSetup({ server: "allow_plain = true" });
+  const init = await run(inShell("umask 000; ", "", "init", "new.toml"), setup.path);
+  expect(init.exitCode).toBe(0);
+  expect(lstatSync(setup.file("new.toml")).mode & 0o777).toBe(0o600);
 
-    await using server = start(inShell("umask 000; ", "", "serve", setup.config), setup.path);
-    const modes = new Map<string, Set<string>>();
-    let isOver = false;
-    const watching = (async () => {
-      while (!isOver) {
-        for (const name of readdirSync(setup.path)) {
-          if (!name.startsWith("dynip.json")) continue;
-          const mode = lstatSync(setup.file(name), { throwIfNoEntry: false })?.mode;
-          if (mode === undefined) continue; // removed meanwhile
-          if (!modes.has(name)) modes.set(name, new Set());
-          modes.get(name)!.add((mode & 0o777).toString(8));
-        }
-        await Bun.sleep(0);
+  await using server = start(inShell("umask 000; ", "", "serve", setup.config), setup.path);
+  const modes = new Map<string, Set<string>>();
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) {
+      for (const name of readdirSync(setup.path)) {
+        if (!name.startsWith("dynip.json")) continue;
+        const mode = lstatSync(setup.file(name), { throwIfNoEntry: false })?.mode;
+        if (mode === undefined) continue; // removed meanwhile
+        if (!modes.has(name)) modes.set(name, new Set());
+        modes.get(name)!.add((mode & 0o777).toString(8));
       }
-    })();
-    try {
-      await expectServing(setup.config);
-      await using peer = await openPeer(setup.port);
-      // A long log, so that the temporary file exists long enough to be seen.
-      for (let batch = 0; batch < 156; batch++) {
-        const names = Array.from({ length: 64 }, (_, index) => `host-${batch}-${index}`);
-        await Promise.all(names.map((name) => peer.send(name)));
-        await peer.handled();
-      }
-      let pings = 0;
-      await eventually("every file that the server makes", async () => {
-        expect((await peer.exchange(`pi-${++pings}`)).type).toBe("A");
-        return modes.size >= 5;
-      });
-    } finally {
-      isOver = true;
-      await watching;
+      await Bun.sleep(0);
     }
-    expect(Object.fromEntries([...modes].map(([name, seen]) => [name, [...seen]]))).toEqual(
-      Object.fromEntries(
-        ["", ".journal", ".journal.old", ".lock", ".tmp"].map((end) => [
-          `dynip.json${end}`,
-          ["600"],
-        ]),
-      ),
-    );
-    expect((await server.stop()).exitCode).toBe(0);
-    expect(lstatSync(setup.logPath).mode & 0o777).toBe(0o600);
-  },
-  10_000 * PATIENCE,
-);
+  })();
+  try {
+    await expectServing(setup.config);
+    await using peer = await openPeer(setup.port);
+    // A long log, so that the temporary file exists long enough to be seen.
+    for (let batch = 0; batch < 156; batch++) {
+      const names = Array.from({ length: 64 }, (_, index) => `host-${batch}-${index}`);
+      await Promise.all(names.map((name) => peer.send(name)));
+      await peer.handled();
+    }
+    let pings = 0;
+    await eventually("every file that the server makes", async () => {
+      expect((await peer.exchange(`pi-${++pings}`)).type).toBe("A");
+      return modes.size >= 5;
+    });
+  } finally {
+    isOver = true;
+    await watching;
+  }
+  expect(Object.fromEntries([...modes].map(([name, seen]) => [name, [...seen]]))).toEqual(
+    Object.fromEntries(
+      ["", ".journal", ".journal.old", ".lock", ".tmp"].map((end) => [`dynip.json${end}`, ["600"]]),
+    ),
+  );
+  expect((await server.stop()).exitCode).toBe(0);
+  expect(lstatSync(setup.logPath).mode & 0o777).toBe(0o600);
+});

@@ -1,10 +1,13 @@
 /** The executable is for the target that it says it is for. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { signatureProblem } from "../../.github/release/code-signature.ts";
 import { expectTarget } from "../../.github/release/executable.ts";
 import { isTarget } from "../../.github/release/targets.ts";
+import { TEST_MS } from "../waiting.ts";
 import { BINARY, dynip } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const bytes = await Bun.file(BINARY).bytes();
 const isScript = bytes[0] === "#".charCodeAt(0);

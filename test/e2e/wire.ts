@@ -6,7 +6,7 @@ import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 
-import { eventually } from "../waiting.ts";
+import { eventually, holdsWithin, PATIENCE } from "../waiting.ts";
 
 /** The servers' secret. */
 export const SECRET_BYTES = Buffer.alloc(32, 7);
@@ -69,10 +69,12 @@ export function readReply(datagram: string, name: string): WireReply {
   return { type: type!, counter: counter!, nonce: nonce!, value: value! };
 }
 
+const nonceOf = (reply: string): string => reply.slice(27, 43);
+
 /** A socket that sends to one server and keeps what it receives. */
 export interface Peer {
   send(datagram: string | Uint8Array): Promise<void>;
-  /** Sends a ping once and resolves to its reply; rejects when there is none within 3 seconds. */
+  /** Sends a ping once and resolves to its reply; rejects when there is none in time. */
   ask(ping: PingParts): Promise<WireReply>;
   /**
    * Resolves when a server with a secret has handled everything sent so far. It answers in order, so
@@ -81,7 +83,7 @@ export interface Peer {
   handled(): Promise<void>;
   /** Gets a challenge and answers it; resolves to the acknowledgement. */
   exchange(name: string): Promise<WireReply>;
-  /** The replies to these nonces, in any order; rejects when one is missing after 3 seconds. */
+  /** The replies to these nonces, in any order; rejects when one is missing for too long. */
   replies(name: string, ...nonces: string[]): Promise<WireReply[]>;
   /** Resolves to the datagrams that no other method has returned, when all sent so far have arrived. */
   rest(): Promise<string[]>;
@@ -99,12 +101,8 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
   await once(socket, "listening");
 
   /** Waits for a datagram that passes, and takes it out of those received. */
-  const take = async (
-    what: string,
-    passes: (datagram: string) => boolean,
-    milliseconds = 3000,
-  ): Promise<string> => {
-    await eventually(what, () => received.some(passes), milliseconds);
+  const take = async (what: string, passes: (datagram: string) => boolean): Promise<string> => {
+    await eventually(what, () => received.some(passes));
     return received.splice(received.findIndex(passes), 1)[0]!;
   };
   const sendTo = (datagram: string | Uint8Array, to: number, host: string): Promise<void> =>
@@ -117,7 +115,7 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
     async replies(name, ...wanted) {
       const replies: WireReply[] = [];
       for (const nonce of wanted) {
-        const datagram = await take(`a reply to ${name}`, (text) => text.slice(27, 43) === nonce);
+        const datagram = await take(`a reply to ${name}`, (text) => nonceOf(text) === nonce);
         replies.push(readReply(datagram, name));
       }
       return replies;
@@ -128,16 +126,18 @@ export async function openPeer(port: number, address = "127.0.0.1"): Promise<Pee
       return (await peer.replies(parts.name, nonce))[0]!;
     },
     async handled() {
-      for (let attempt = 1; ; attempt++) {
+      const sent = new Set<string>();
+      await eventually("the challenge of a barrier", async () => {
         const nonce = digits(++nonces);
+        sent.add(nonce);
         await peer.send(signedPing({ name: `barrier-${++barriers}`, nonce }));
-        try {
-          await take("a challenge", (text) => text.slice(27, 43) === nonce, 600);
-          return;
-        } catch (error) {
-          if (attempt === 5) throw error;
-        }
-      }
+        return await holdsWithin(600 * PATIENCE, () =>
+          received.some((text) => nonceOf(text) === nonce),
+        );
+      });
+      // Answers to earlier ones, which were late and not lost, are in front of the last one's.
+      const others = received.filter((text) => !sent.has(nonceOf(text)));
+      received.splice(0, received.length, ...others);
     },
     async exchange(name) {
       const { type, counter, value } = await peer.ask({ name });
