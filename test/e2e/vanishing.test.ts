@@ -2,14 +2,17 @@
  * Peers that are gone, not there yet, or never existed. The errors that the network reports for them
  * (ICMP unreachable, mostly) affect no other exchange, neither at the server nor at the client.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 
 import type { RunResult } from "../processes.ts";
-import { freePort } from "../temporary.ts";
+import { freePort, receiver } from "../temporary.ts";
+import { TEST_MS } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 import { digits, openPeer, SECRET, signedPing } from "./wire.ts";
+
+setDefaultTimeout(TEST_MS);
 
 const onUnix = test.skipIf(!HAS_SIGNALS);
 /** On Linux Bun asks for ICMP errors on every socket; other systems may report none. */
@@ -84,31 +87,40 @@ describe("clients that close their socket before the answer", () => {
   });
 });
 
+/**
+ * Resolves when a ping that was just started has sent to a port where nothing answers, usually twice:
+ * the first datagram, sent at once, meets a closed port and brings an ICMP error, and a socket sees the
+ * second, sent at 0.5 s. On a slow machine that may be the first.
+ */
+async function metNobody(port: number): Promise<void> {
+  await Bun.sleep(250);
+  await using silent = await receiver("127.0.0.1", port);
+  await silent.next();
+}
+
 describe("a server that is not there yet", () => {
   test("and comes up within the schedule: the ping succeeds", async () => {
     await using setup = await newSetup({ client: 'client_name = "nas"' });
-    const start = performance.now();
     const pinging = dynip(["ping", "-v", setup.config], { env });
-    await Bun.sleep(700); // two datagrams were sent by then
+    await metNobody(setup.port);
     await using server = await serve([setup.config], { env });
     const { exitCode, stderr } = await pinging;
     expect({ exitCode, stderr }).toEqual({
       exitCode: 0,
       stderr: expect.stringContaining("127.0.0.1 recorded nas at 127.0.0.1"),
     });
-    expect(performance.now() - start).toBeWithin(700, 5000);
     await server.said("new host nas at 127.0.0.1");
   });
 
   test("or goes and comes back: the next ping succeeds", async () => {
     await using setup = await newSetup({ client: 'client_name = "nas"' });
-    const ping = () => dynip(["ping", "--timeout", "3", setup.config], { env });
+    const ping = () => dynip(["ping", setup.config], { env });
     {
       await using _server = await serve([setup.config], { env });
       expect((await ping()).exitCode).toBe(0);
     }
     const pinging = ping();
-    await Bun.sleep(300);
+    await metNobody(setup.port);
     await using _server = await serve([setup.config], { env });
     expect((await pinging).exitCode).toBe(0);
   });
@@ -138,9 +150,7 @@ describe("a client that pings", () => {
     ["nobody", "0.0.0.0"],
     ["a port of nobody", "127.0.0.1"],
   ])("%s (%s) ends in time, with an error that is none of the program's", async (_who, address) => {
-    const start = performance.now();
     const [signed, plain] = await pingBoth(address, await freePort());
-    expect(performance.now() - start).toBeLessThan(4000);
     // Nobody acknowledged; where the system refused to send, that is another code.
     expect(signed.exitCode).toBeOneOf([5, 6]);
     expect(signed.stderr).toStartWith(`error: Cannot ping "${address}": `);
