@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { errorCode } from "../src/system/errors.ts";
-import { WAIT_MS } from "./waiting.ts";
+import { eventually } from "./waiting.ts";
 
 export interface TemporaryFolder {
   readonly path: string;
@@ -34,7 +34,7 @@ export async function receiver(
   port = 0,
 ): Promise<{
   readonly port: number;
-  /** The next datagram; rejects when none comes within {@link WAIT_MS}. */
+  /** The next datagram; rejects when none comes for too long. */
   next(): Promise<Buffer>;
   /** The datagrams that `next` has not returned yet. */
   readonly pending: Buffer[];
@@ -49,8 +49,7 @@ export async function receiver(
     port: socket.address().port,
     pending,
     async next() {
-      if (pending.length === 0)
-        await once(socket, "message", { signal: AbortSignal.timeout(WAIT_MS) });
+      await eventually("a datagram", () => pending.length > 0);
       return pending.shift()!;
     },
     async [Symbol.asyncDispose]() {
