@@ -4,7 +4,8 @@ import { writeFile } from "node:fs/promises";
 
 import { receiver, sendDatagrams, temporaryFolder } from "../temporary.ts";
 import { KEY, PASTED, pieceIn } from "../pasted-keys.ts";
-import { dynip, newSetup, type RunResult, serve } from "./dynip.ts";
+import type { RunResult } from "../processes.ts";
+import { dynip, newSetup, serve } from "./dynip.ts";
 
 /** A binary is slow to start: these stand for the rest, which redact.test.ts tries. */
 const SOME = [
