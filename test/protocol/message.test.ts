@@ -185,6 +185,17 @@ describe("the test vectors, made by another implementation", () => {
   });
 });
 
+// Questions and answers come with `dynip ping --find`; until then they are of an unknown type.
+test.each([
+  ...vectors.questions,
+  ...vectors.answers,
+  ...vectors.rejectedQuestions,
+  ...vectors.rejectedAnswers,
+])("neither a ping nor a reply: $why", ({ datagram }) => {
+  expect(decode(Buffer.from(datagram))).toEqual({ type: "dropped", reason: "malformed" });
+  expect(decodeReply(Buffer.from(datagram))).toBeUndefined();
+});
+
 describe("of a good ping", () => {
   test("no part is a ping, nor is it with one byte more", () => {
     for (let length = 0; length < GOOD.length; length++) {

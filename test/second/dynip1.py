@@ -22,17 +22,19 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter
 from typing import NamedTuple
 
 NO_COOKIE = "0" * 32
 MAC_DIGITS = 32
 MAX_COUNTER = 2**64 - 1
 WINDOW = 300 * 1_000_000  # microseconds that a counter may be away from the server's clock
+STEP = 1000  # that a counter may be above the last, whatever the clock
 EPOCH = 30  # seconds
-CHALLENGES_PER_SECOND = 10  # for each name, by the server
+CHALLENGES_PER_SECOND = 3  # for each name and nonce, by the server
 MAX_CHALLENGES = 3  # the client gives up when it receives this many
 SCHEDULE = (0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 39.5)  # seconds; at the last one it gives up
+BATCH = 100  # datagrams that the server commits together, at most
 IDLE = 60  # seconds without a datagram after which the server ends
 EXIT_UNACKNOWLEDGED = 6
 
@@ -207,18 +209,32 @@ class Client:
 
 # The server
 
+class Host(NamedTuple):
+    """What is stored for a name: its counter, and where and when it was seen in each family."""
+    last: int = 0
+    recorded: dict = {}  # the address by IP version
+    seen: dict = {}  # microseconds by IP version
+
+
 class Server:
-    """Decides about datagrams, and keeps what it accepted in memory."""
+    """Decides about datagrams, and keeps what it accepted in memory.
+
+    It commits in groups, as a server with a disk does: accepted pings wait for `commit`, and are
+    answered after it. Those that come in between are judged by what waits.
+    """
 
     def __init__(self, secret, generations, clock):
         self.secret, self.generations, self.clock = secret, generations, clock
         self.cookie_secret = secrets.token_bytes(32)
-        self.last = {}  # the counter stored for each name
-        self.recorded = {}  # the address stored for each name and address family
-        self.challenged = {}  # when each name was last challenged
+        self.hosts = {}  # by name
+        self.waiting = {}  # what `commit` will answer: (where, key, ping) by (name, counter, address)
+        self.second, self.challenged = 0, Counter()  # challenges by name and nonce in this second
 
-    def handle(self, datagram, ip, answerable=True):
-        """The reply as bytes, or None, and the event to print."""
+    def handle(self, datagram, ip, where, answerable=True):
+        """The challenge as bytes, or None, and the event to print.
+
+        `where` is what `commit` returns with the acknowledgement of an accepted ping.
+        """
         event = {"event": "dropped", "name": None, "address": str(ip), "counter": None}
         try:
             ping = parse_ping(datagram)
@@ -227,33 +243,62 @@ class Server:
             check_mac(datagram, key)
             if not answerable:
                 raise Rejected("source")
-            reply, reason = self.decide(ping, ip)
+            waits = self.waiting.get((ping.name, ping.counter, ip))
+            if waits:
+                waits.append((where, key, ping))
+                return None, dict(event, event="copy", reason="waiting")
+            reason = self.accept(ping, ip)
+            if reason:
+                self.waiting[ping.name, ping.counter, ip] = [(where, key, ping)]
+                return None, dict(event, event="accepted", reason=reason)
+            reply = self.challenge(ping, ip)
         except Rejected as rejected:
             return None, dict(event, reason=str(rejected))
-        event.update(event="accepted" if reply.kind == "A" else "challenged", reason=reason)
-        return build_reply(reply, key), event
+        return build_reply(reply, key), dict(event, event="challenged", reason="rule")
 
-    def decide(self, ping, ip):
-        """The server's rule for a ping whose MAC is right: the reply, and what decided it."""
-        last, now, ticks = self.last.get(ping.name, 0), self.clock(), time.monotonic()
-        cookies = [short_hmac(self.cookie_secret, f"{ip} {ping.name} {epoch}".encode())
-                   for epoch in (int(ticks // EPOCH), int(ticks // EPOCH) - 1)]
-        if ping.cookie == NO_COOKIE:
-            proof, proven = "address", self.recorded.get((ping.name, ip.version)) == ip
-            fresh = ping.counter > last and abs(ping.counter - now) <= WINDOW
-        else:
-            proof, proven = "cookie", any(hmac.compare_digest(c, ping.cookie) for c in cookies)
-            fresh = last < ping.counter <= max(last, now) + WINDOW
-        if proven and fresh:
-            self.last[ping.name] = ping.counter
-            self.recorded[ping.name, ip.version] = ip
-            return Reply("A", ping.counter, ping.nonce, address_hex(ip)), proof
-        times = self.challenged.setdefault(ping.name, deque(maxlen=CHALLENGES_PER_SECOND))
-        if len(times) == CHALLENGES_PER_SECOND and ticks - times[0] < 1:
+    def accept(self, ping, ip):
+        """Stores a ping that one of the rules accepts; the rule, or None."""
+        host, now = self.hosts.get(ping.name, Host()), self.clock()
+        rule = None
+        if (host.recorded.get(ip.version) == ip and ping.counter > host.last
+                and abs(ping.counter - now) <= WINDOW):
+            rule = "address"
+        elif (self.is_good(ping.cookie, ip, ping.name)
+                and host.last < ping.counter <= max(host.last + STEP, now + WINDOW)):
+            rule = "cookie"
+        if rule:
+            self.hosts[ping.name] = Host(ping.counter, {**host.recorded, ip.version: ip},
+                                         {**host.seen, ip.version: now})
+        return rule
+
+    def challenge(self, ping, ip):
+        """The challenge to a ping, unless its nonce has had too many in this second."""
+        second = int(time.monotonic())
+        if second != self.second:
+            self.second, self.challenged = second, Counter()
+        self.challenged[ping.name, ping.nonce] += 1
+        if self.challenged[ping.name, ping.nonce] > CHALLENGES_PER_SECOND:
             raise Rejected("challenge limit")
-        times.append(ticks)
-        counter = min(max(last + 1, now), MAX_COUNTER)
-        return Reply("C", counter, ping.nonce, cookies[0]), "counter" if proven else proof
+        counter = max(self.hosts.get(ping.name, Host()).last + 1, self.clock())
+        return Reply("C", min(counter, MAX_COUNTER), ping.nonce, self.cookies(ip, ping.name)[0])
+
+    def cookies(self, ip, name):
+        """The cookies of this epoch and of the one before."""
+        seen = self.hosts.get(name, Host()).seen.get(ip.version, 0)
+        epoch = int(time.monotonic() // EPOCH)
+        return [short_hmac(self.cookie_secret, f"ping {ip} {name} {seen} {one}".encode())
+                for one in (epoch, epoch - 1)]
+
+    def is_good(self, cookie, ip, name):
+        return any(hmac.compare_digest(good, cookie) for good in self.cookies(ip, name))
+
+    def commit(self):
+        """Ends the batch: (where, acknowledgement) for each of its pings, copies included."""
+        answers = [(where, build_reply(Reply("A", self.hosts[name].last, ping.nonce,
+                                             address_hex(ip)), key))
+                   for (name, _, ip), waits in self.waiting.items() for where, key, ping in waits]
+        self.waiting = {}
+        return answers
 
 
 # The commands
@@ -352,22 +397,31 @@ def serve_command(arguments):
         while not ended.is_set() and time.monotonic() - heard < IDLE:
             if not select.select([sock], [], [], 0.1)[0]:
                 continue
-            try:
-                datagram, source = sock.recvfrom(65536)
-            except OSError:  # on some systems, an ICMP error about an earlier reply
-                continue
             heard = time.monotonic()
-            ip = canonical(source[0])
-            answerable = not (source[1] == 0 or source[:2] == own or ip.is_multicast
-                              or ip.is_unspecified or str(ip) == "255.255.255.255")
-            reply, event = server.handle(datagram, ip, answerable)
-            if reply:
+            for _ in range(BATCH):  # what has come by now is one batch
+                if not select.select([sock], [], [], 0)[0]:
+                    break
                 try:
-                    sock.sendto(reply, source)
-                except OSError:  # the client repeats itself
-                    pass
-            print_json(event)
+                    datagram, source = sock.recvfrom(65536)
+                except OSError:  # on some systems, an ICMP error about an earlier reply
+                    continue
+                ip = canonical(source[0])
+                answerable = not (source[1] == 0 or source[:2] == own or ip.is_multicast
+                                  or ip.is_unspecified or str(ip) == "255.255.255.255")
+                challenge, event = server.handle(datagram, ip, source, answerable)
+                if challenge:
+                    send_to(sock, challenge, source)
+                print_json(event)
+            for source, acknowledgement in server.commit():
+                send_to(sock, acknowledgement, source)
     return 0
+
+
+def send_to(sock, reply, source):
+    try:
+        sock.sendto(reply, source)
+    except OSError:  # the client repeats itself
+        pass
 
 
 # The command line
