@@ -1,4 +1,4 @@
-/** Where a client sends, and what it knows afterwards; the exchange itself is in clocks.test.ts. */
+/** Where a client sends, and what it knows afterwards; the exchange itself is in exchange.test.ts. */
 import { describe, expect, test } from "bun:test";
 
 import {
