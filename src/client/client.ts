@@ -1,29 +1,26 @@
 /**
- * The client: finds a server's addresses and pings it. A client without a key sends a plain ping and
- * knows only that it was sent; one with a key sends signed pings until the server acknowledges one.
+ * The client: finds a server's addresses and pings it. Without a key it sends one plain ping and knows
+ * only that it was sent; with one it sends signed pings until the server acknowledges one.
  */
 import { type Family, familyOf } from "../protocol/address.ts";
+import { encodePlain } from "../protocol/message.ts";
 import { errorCode } from "../system/errors.ts";
+import { Counters } from "./counters.ts";
 import {
   type Acknowledgement,
   exchange,
   type ExchangeParts,
   GIVE_UP_MS,
-  Inbox,
   SCHEDULE,
 } from "./exchange.ts";
-import { encodePlain } from "../protocol/message.ts";
-import type { ConnectedSocket } from "../system/udp.ts";
+import { Inbox } from "./inbox.ts";
+import { type Connect, Paths } from "./paths.ts";
 
 /** What a client is built from. */
 export interface ClientParts extends ExchangeParts {
   /** A host's IP addresses, link-local ones with their zone. Rejects when there is none. */
   resolve: (hostname: string) => Promise<string[]>;
-  connect: (
-    address: string,
-    port: number,
-    onDatagram: (datagram: Uint8Array) => void,
-  ) => Promise<ConnectedSocket>;
+  connect: Connect;
 }
 
 export interface Destination {
@@ -31,7 +28,7 @@ export interface Destination {
   hostname: string;
   /** UDP, 1 to 65535. */
   port: number;
-  /** `any`: IPv4 where it can be used, else IPv6. `both`: one ping in each. */
+  /** `any`: one ping, over IPv4 where that works, else over IPv6. `both`: one ping in each. */
   family: Family | "any" | "both";
 }
 
@@ -45,20 +42,20 @@ export interface Identity {
 /** The server has no address in the family that was asked for. */
 export class NoAddressError extends Error {}
 
-/** The resolver has not answered, and there is no time left. */
+/** The resolver has not answered in time. */
 export class ResolverSilentError extends Error {}
 
-/** One ping: what is known of it. */
+/** What is known of one ping. */
 export type PingResult =
   | { readonly kind: "sent"; readonly address: string }
-  | ({ readonly kind: "acknowledged"; readonly address: string } & Acknowledgement)
+  | ({ readonly kind: "acknowledged" } & Acknowledgement)
   | { readonly kind: "failed"; readonly error: Error; readonly family?: Family };
 
 /**
- * Pings a server in each family asked for. Of several addresses in a family the first is used that
- * the system lets us send to.
+ * Pings a server in each family asked for. Of its addresses in a family a plain ping goes to the first
+ * that the system lets us send to; a signed one goes on to the next when there is no answer.
  * @param timeout milliseconds after which to give up at the latest; Infinity for the schedule's own
- * @returns a result per ping; one of a family that the server has no address in has failed
+ * @returns a result per ping; one in a family that the server has no address in has failed
  */
 export async function pingServer(
   identity: Identity,
@@ -75,22 +72,19 @@ export async function pingServer(
   } catch (error) {
     return [{ kind: "failed", error: error as Error }];
   }
-  return await Promise.all(
-    PINGS[family].map(async (families): Promise<PingResult> => {
-      const candidates = families.flatMap((wanted) =>
-        addresses.filter((address) => familyOf(address) === wanted),
-      );
-      try {
-        if (candidates.length === 0) throw new NoAddressError("the server has no such address");
-        return identity.key === undefined
-          ? await sendPlain(candidates, port, identity.name, deadline, parts)
-          : await sendSigned(candidates, port, { ...identity, key: identity.key }, deadline, parts);
-      } catch (error) {
-        const only = families.length === 1 ? { family: families[0]! } : {};
-        return { kind: "failed", error: error as Error, ...only };
-      }
-    }),
-  );
+  const counters = new Counters(parts.now);
+  const results: Promise<PingResult>[] = [];
+  for (const families of PINGS[family]) {
+    const before = results.at(-1);
+    // Sent at once, they could arrive in the other order, and the lower counter would be challenged.
+    if (before && identity.key) await endOrDelay(before, deadline, parts);
+    const candidates = families.flatMap((wanted) =>
+      addresses.filter((address) => familyOf(address) === wanted),
+    );
+    const ping = sendTo(candidates, port, identity, counters, deadline, parts);
+    results.push(ping.catch((error: Error) => failure(error, families)));
+  }
+  return await Promise.all(results);
 }
 
 /**
@@ -114,13 +108,51 @@ export async function sendPacket(
   }
 }
 
-/** The families that each ping may use, in order of preference: 0.1e's servers are IPv4 alone. */
+/** The families that each ping may use, in order of preference: DynIP 0.1e's servers have IPv4 alone. */
 const PINGS: Readonly<Record<Destination["family"], readonly (readonly Family[])[]>> = {
   any: [["ipv4", "ipv6"]],
   ipv4: [["ipv4"]],
   ipv6: [["ipv6"]],
   both: [["ipv4"], ["ipv6"]],
 };
+
+/** How long the second family waits for the first at most: RFC 8305, section 5, has the same for TCP. */
+const FAMILY_DELAY_MS = 250;
+
+/** Resolves when a ping has ended, or after a delay that leaves the next one half of the time at least. */
+async function endOrDelay(
+  ping: Promise<PingResult>,
+  deadline: number,
+  { monotonic, sleep }: ClientParts,
+): Promise<void> {
+  const ended = new AbortController();
+  const delay = Math.min(FAMILY_DELAY_MS, (deadline - monotonic()) / 2);
+  await Promise.race([ping, sleep(Math.max(0, delay), ended.signal)]);
+  ended.abort();
+}
+
+function failure(error: Error, families: readonly Family[]): PingResult {
+  return {
+    kind: "failed",
+    error,
+    ...(families.length === 1 && { family: families[0]! }),
+  };
+}
+
+/** @param candidates the addresses to try, in order of preference */
+async function sendTo(
+  candidates: readonly string[],
+  port: number,
+  { name, key }: Identity,
+  counters: Counters,
+  deadline: number,
+  parts: ClientParts,
+): Promise<PingResult> {
+  if (candidates.length === 0) throw new NoAddressError("the server has no such address");
+  return key === undefined
+    ? await sendPlain(candidates, port, name, deadline, parts)
+    : await sendSigned(candidates, port, { name, key }, counters, deadline, parts);
+}
 
 async function sendPlain(
   candidates: readonly string[],
@@ -139,30 +171,23 @@ async function sendPlain(
 async function sendSigned(
   candidates: readonly string[],
   port: number,
-  identity: Required<Identity> & { key: Uint8Array },
+  identity: { name: string; key: Uint8Array },
+  counters: Counters,
   deadline: number,
   parts: ClientParts,
 ): Promise<PingResult> {
   const inbox = new Inbox(parts);
-  const connect = async (address: string) => ({
-    address,
-    socket: await parts.connect(address, port, (datagram) => inbox.put(datagram)),
-  });
-  const { address, socket } = await retry(
-    () => first(candidates, connect),
-    isNetworkDown,
-    deadline,
-    parts,
-  );
+  const paths = new Paths(candidates, port, parts.connect, (datagram) => inbox.put(datagram));
   try {
-    const acknowledgement = await exchange(identity, socket, inbox, deadline, parts);
-    return { kind: "acknowledged", address, ...acknowledgement };
+    await retry(() => paths.best(1), isNetworkDown, deadline, parts);
+    const from = { paths, inbox, counters };
+    return { kind: "acknowledged", ...(await exchange(identity, from, deadline, parts)) };
   } finally {
-    socket.close();
+    paths.close();
   }
 }
 
-/** A host's addresses. A resolver may be silent for longer than anybody wants to wait. */
+/** A host's addresses. A resolver may be silent for longer than there is time. */
 async function resolveInTime(
   hostname: string,
   until: number,
@@ -179,12 +204,15 @@ async function resolveInTime(
   }
 }
 
-/** Whether an error may pass when the network comes up. */
+/** Whether an error may be gone when the network comes up. */
 function isNetworkDown(error: unknown): boolean {
   return ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"].includes(errorCode(error) ?? "");
 }
 
-/** The first candidate that `act` succeeds for; the first one's error when there is none. */
+/**
+ * Tries the candidates in order until `act` succeeds for one.
+ * @throws the first candidate's error when it succeeds for none
+ */
 async function first<T>(
   candidates: readonly string[],
   act: (candidate: string) => Promise<T>,
@@ -201,8 +229,8 @@ async function first<T>(
 }
 
 /**
- * Tries at the schedule's times until it succeeds. The last error when it does not, or one that no
- * waiting helps against.
+ * Tries at the schedule's times until `act` succeeds.
+ * @throws the last error, or at once one that is not transient
  */
 async function retry<T>(
   act: () => Promise<T>,
@@ -217,7 +245,7 @@ async function retry<T>(
       return await act();
     } catch (error) {
       if (deadline <= monotonic() || !isTransient(error)) throw error;
-      // An attempt may take longer than its time in the schedule: then the next begins at once.
+      // An attempt may take longer than the schedule leaves it: then the next begins at once.
       await sleep(Math.max(0, Math.min(start + next, deadline) - monotonic()), never);
     }
   }
