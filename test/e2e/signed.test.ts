@@ -3,11 +3,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 
 import { encodeKey } from "../../src/protocol/message.ts";
-import { runProcess } from "../processes.ts";
 import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, newSignedSetup, type RunOptions, serve } from "./dynip.ts";
-import { SECRET } from "./wire.ts";
+import { digits, microseconds, openPeer, SECRET, signedPing } from "./wire.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -337,15 +336,18 @@ describe("dynip serve", () => {
 });
 
 const python = Bun.which("python3") ?? Bun.which("python");
-describe.skipIf(python === null)("a second implementation, in Python", () => {
-  const program = `${import.meta.dir}/../second/dynip1.py`;
-  const peer = (...args: string[]) => [python!, program, ...args];
+const startPeer = (...args: string[]) =>
+  Bun.spawn([python!, `${import.meta.dir}/../second/dynip1.py`, ...args], {
+    stdin: "pipe",
+    stdout: "pipe",
+    timeout: 20_000,
+  });
 
+describe.skipIf(python === null)("a second implementation, in Python", () => {
   test("agrees on the test vectors", async () => {
-    const vectors = `${import.meta.dir}/../vectors.json`;
-    const { exitCode, stdout } = await runProcess(peer("vectors", vectors));
-    expect(stdout).toStartWith("ok: ");
-    expect(exitCode).toBe(0);
+    const run = startPeer("vectors", `${import.meta.dir}/../vectors.json`);
+    expect(await run.stdout.text()).toStartWith("ok: ");
+    expect(await run.exited).toBe(0);
   });
 
   test.each([
@@ -356,25 +358,20 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     await using setup = await newSignedSetup();
     await using server = await serve([setup.config]);
     const args = ["--port", String(server.port), "--name", "py", "--secret", SECRET];
-    const command = peer("ping", ...args, "--clock", clock);
-    const { exitCode, stdout } = await runProcess(command);
-    expect(JSON.parse(stdout)).toMatchObject({
+    const run = startPeer("ping", ...args, "--clock", clock, "--timeout", "5");
+    expect(JSON.parse(await run.stdout.text())).toMatchObject({
       acknowledged: true,
       address: "127.0.0.1",
       challenges: 1,
       datagrams: 2,
     });
-    expect(exitCode).toBe(0);
+    expect(await run.exited).toBe(0);
     await server.said("new host py at 127.0.0.1");
   });
 
   test("acknowledges our client, and not one with another secret", async () => {
     await using setup = await newSignedSetup();
-    const server = Bun.spawn(peer("serve", "--secret", SECRET), {
-      stdin: "pipe", // it ends with its standard input
-      stdout: "pipe",
-      timeout: 20_000,
-    });
+    const server = startPeer("serve", "--secret", SECRET);
     try {
       const lines = readLines(server.stdout);
       const { port } = JSON.parse(await lines());
@@ -392,6 +389,86 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
       await server.exited;
     }
   });
+});
+
+// macOS has no 127.0.0.2 until it is configured.
+describe.skipIf(process.platform === "darwin")("the server's rule", () => {
+  type Start = () => Promise<{ port: number } & AsyncDisposable>;
+  const servers: [string, Start][] = [["ours", startOurs]];
+  if (python !== null) servers.push(["the second implementation", startSecond]);
+
+  describe.each(servers)("of %s", (_which, start) => {
+    test("an answer to a challenge is worth nothing once a newer ping was accepted", async () => {
+      await using server = await start();
+      await using home = await openPeer(server.port);
+      await using away = await openPeer(server.port, "127.0.0.2");
+      const { counter } = await home.exchange("nas");
+      await Bun.sleep(5); // the next challenge has a counter between
+      const { counter: held, value: cookie } = await away.ask({ name: "nas" });
+      const between = digits(Number.parseInt(counter, 16) + 1);
+      expect(between < held).toBe(true);
+      expect(await home.ask({ name: "nas", counter: between })).toMatchObject({ type: "A" });
+      expect(await away.ask({ name: "nas", counter: held, cookie })).toMatchObject({ type: "C" });
+    });
+
+    test("a bad cookie does no harm to a ping from the recorded address", async () => {
+      await using server = await start();
+      await using home = await openPeer(server.port);
+      await home.exchange("nas");
+      const reply = await home.ask({ name: "nas", cookie: "ab".repeat(16) });
+      expect(reply.type).toBe("A");
+    });
+
+    test("nobody pushes a counter 300 s ahead of the clock and much further", async () => {
+      await using server = await start();
+      await using home = await openPeer(server.port);
+      const ask = async (ahead: number) => {
+        const { value: cookie } = await home.ask({ name: "nas", counter: digits(0) });
+        return await home.ask({ name: "nas", counter: digits(last + ahead), cookie });
+      };
+      let last = microseconds();
+      last = Number.parseInt((await ask(299_000_000)).counter, 16);
+      expect(last).toBeGreaterThan(microseconds() + 290_000_000);
+      expect(await ask(299_000_000)).toMatchObject({ type: "C" });
+      expect(await ask(20_000_000)).toMatchObject({ type: "C" });
+      expect(await ask(1000)).toMatchObject({ type: "C" });
+      expect(await ask(32)).toMatchObject({ type: "A", counter: digits(last + 32) });
+    });
+
+    test("a replayed datagram is challenged three times a second, and uses up no other's challenges", async () => {
+      await using server = await start();
+      await using thief = await openPeer(server.port);
+      const replayed = signedPing({ name: "nas", nonce: "feedfeedfeedfeed" });
+      for (let i = 0; i < 50; i++) await thief.send(replayed);
+      expect(await thief.exchange("nas")).toMatchObject({ type: "A" });
+      // The 50 may have come in two seconds of the server's.
+      expect((await thief.rest()).length).toBeWithin(3, 7);
+    });
+  });
+
+  async function startOurs() {
+    const setup = await newSignedSetup();
+    const server = await serve([setup.config]);
+    return {
+      port: server.port,
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]();
+        await setup[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  async function startSecond() {
+    const server = startPeer("serve", "--secret", SECRET);
+    const { port } = JSON.parse(await readLines(server.stdout)());
+    return {
+      port: port as number,
+      async [Symbol.asyncDispose]() {
+        await server.stdin.end();
+        await server.exited;
+      },
+    };
+  }
 });
 
 /** The next line of a stream, each time it is called. */
