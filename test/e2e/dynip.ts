@@ -34,6 +34,8 @@ export interface RunOptions {
   cwd?: string;
   /** On top of {@link cleanEnvironment}. */
   env?: Record<string, string | undefined>;
+  /** A hosts file that it sees in place of this machine's, by a mount namespace: see hosts-file.ts. */
+  hosts?: string;
 }
 
 /**
@@ -120,8 +122,13 @@ export interface SightingRecord {
 }
 export type HostRecord = Partial<Record<"ipv4" | "ipv6", SightingRecord>>;
 
-function start(args: string[], { cwd, env }: RunOptions, deadline: number): RunningProcess {
-  return startProcess([BINARY, ...args], {
+function start(args: string[], { cwd, env, hosts }: RunOptions, deadline: number): RunningProcess {
+  const command = [BINARY, ...args];
+  if (hosts !== undefined) {
+    const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
+    command.unshift("unshare", "-m", "sh", "-c", script, hosts);
+  }
+  return startProcess(command, {
     ...(cwd !== undefined && { cwd }),
     env: { ...cleanEnvironment(), ...env },
     deadline,

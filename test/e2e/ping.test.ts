@@ -1,15 +1,15 @@
 /** `dynip ping`: what it sends, what it says, and the exit codes it ends with. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { chmod } from "node:fs/promises";
 import { hostname } from "node:os";
 
 import { runProcess } from "../processes.ts";
-import { hasIPv6, receiver, sendDatagrams } from "../temporary.ts";
+import { receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 import { BINARY, dynip, newSetup, serve } from "./dynip.ts";
+import { whyNoHosts, WITHOUT_HOSTS, writeHosts } from "./hosts-file.ts";
 
 setDefaultTimeout(TEST_MS);
-
-const onIPv6 = test.skipIf(!(await hasIPv6()));
 
 async function clientConfig(text: string) {
   const setup = await newSetup();
@@ -66,20 +66,13 @@ test.skipIf(script === null)("on a terminal it says one line", async () => {
   );
 });
 
-onIPv6('family = "both" sends one ping in each family, and the server records both', async () => {
-  await using setup = await newSetup({
-    client: 'client_name = "nas"\nfamily = "both"',
-  });
+const onHosts = test.skipIf(whyNoHosts !== undefined);
+
+onHosts(`family = "both" sends one plain ping in each family${WITHOUT_HOSTS}`, async () => {
+  await using setup = await newSetup({ client: 'client_name = "nas"\nfamily = "both"' });
   await using server = await serve([setup.config]);
-  const config = await Bun.file(setup.config).text();
-  await Bun.write(setup.config, config.replace('hostname = "127.0.0.1"', 'hostname = "localhost"'));
-  const { exitCode, stderr } = await dynip(["ping", "-v", setup.config]);
-  if (!stderr.includes("::1")) {
-    // A machine whose hosts file gives localhost no IPv6 address must say so, and fail.
-    expect({ exitCode, stderr }).toMatchObject({ exitCode: 5 });
-    expect(stderr).toContain("IPv6: ");
-    return;
-  }
+  await nameServer(setup.config, "both.test");
+  const { exitCode } = await dynip(["ping", setup.config], { hosts: await writeHosts(setup) });
   expect(exitCode).toBe(0);
   await server.said("nas is at");
   await eventually("both in the log", async () => {
@@ -87,6 +80,66 @@ onIPv6('family = "both" sends one ping in each family, and the server records bo
     return nas?.ipv4?.address === "127.0.0.1" && nas.ipv6?.address === "::1";
   });
 });
+
+describe(`a server with several addresses, and signed pings${WITHOUT_HOSTS}`, () => {
+  onHosts('family = "both": no ping is challenged or dropped for the other\'s sake', async () => {
+    await using setup = await newSignedSetup("both.test", { client: 'family = "both"' });
+    const hosts = await writeHosts(setup);
+    await using server = await serve([setup.config]);
+    expect((await dynip(["ping", setup.config], { hosts })).exitCode).toBe(0);
+    for (let i = 0; i < 20; i++) {
+      const { exitCode, stderr } = await dynip(["ping", "-v", setup.config], { hosts });
+      expect(exitCode).toBe(0);
+      expect(stderr).toEndWith("nas at 127.0.0.1 (unchanged) and ::1 (unchanged)\n");
+    }
+    // Each family was challenged once, when it was new.
+    expect((await server.stop()).stderr).toContain("2 challenged, 0 datagrams dropped");
+  });
+
+  // Each is given less time than the schedule has.
+  onHosts.each([
+    ["IPv4 dead: any falls back to IPv6", "four-dead.test", "any", "::1", "::1"],
+    ["the first of two A records dead: any", "first-dead.test", "any", "127.0.0.3", "127.0.0.1"],
+    ["the first of two A records dead: ipv4", "first-dead.test", "ipv4", "127.0.0.3", "127.0.0.1"],
+  ])("%s", async (_what, name, family, server, address) => {
+    await using setup = await newSignedSetup(name, {
+      server: `server_ip = "${server}"`,
+      client: `family = "${family}"`,
+    });
+    const hosts = await writeHosts(setup);
+    await using _server = await serve([setup.config]);
+    for (const words of ["probably new or changed", "unchanged"]) {
+      const args = ["ping", "-v", "--timeout", "8", setup.config];
+      const { exitCode, stderr } = await dynip(args, { hosts });
+      expect(stderr).toEndWith(`${name} recorded nas at ${address} (${words})\n`);
+      expect(exitCode).toBe(0);
+    }
+  });
+
+  onHosts("an address that the system does not send to is passed over at once", async () => {
+    await using setup = await newSignedSetup("refused.test", {});
+    const hosts = await writeHosts(setup);
+    await using _server = await serve([setup.config]);
+    // The third send, which goes on to the next address by itself, is at 1.5 s.
+    const { exitCode } = await dynip(["ping", "--timeout", "1.4", setup.config], { hosts });
+    expect(exitCode).toBe(0);
+  });
+});
+
+/** A server and a client `nas` with one secret. */
+async function newSignedSetup(name: string, { server = "", client = "" }) {
+  const setup = await newSetup({ server, client: `client_name = "nas"\n${client}` });
+  await nameServer(setup.config, name);
+  const text = await Bun.file(setup.config).text();
+  await Bun.write(setup.config, `secret = "${"A".repeat(43)}"\n${text}`);
+  await chmod(setup.config, 0o600);
+  return setup;
+}
+
+async function nameServer(config: string, name: string): Promise<void> {
+  const text = await Bun.file(config).text();
+  await Bun.write(config, text.replace('hostname = "127.0.0.1"', `hostname = "${name}"`));
+}
 
 describe("what cannot be sent is said in one line, and is not exit code 0", () => {
   test("no server_hostname is exit code 4", async () => {
