@@ -156,14 +156,17 @@ function report(log: Log, name: string, host: string, port: number, results: Pin
   if (recorded.length > 0) log.log(`${host} recorded ${name} at ${recorded.join(" and ")}`);
 }
 
-/** The recorded address, and why the server asked for proof if it did. */
+/** The recorded address, and what we know of why the server asked for proof if it did. */
 function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowledgement): string {
   if (!isChallenged) return `${recorded} (unchanged)`;
-  // The server challenges a clock that is this far off, even if the address is unchanged.
-  if (Math.abs(clockAhead) * 1e6 > COUNTER_WINDOW) {
-    const difference = describeDuration(Math.abs(clockAhead));
-    const side = clockAhead > 0 ? "ahead of" : "behind";
-    return `${recorded} (this machine's clock is ${difference} ${side} what the server expects)`;
+  const difference = describeDuration(Math.abs(clockAhead));
+  // The server challenges counters that are this far apart, even if the address is unchanged. We cannot
+  // know whose clock is wrong, nor whether it still is.
+  if (clockAhead * 1e6 > COUNTER_WINDOW) {
+    return `${recorded} (this machine's clock is ${difference} ahead of the server's: one of the two is wrong)`;
+  }
+  if (clockAhead * 1e6 < -COUNTER_WINDOW) {
+    return `${recorded} (the server counts ${difference} ahead of this machine's clock: one of the two clocks is wrong, or was)`;
   }
   return `${recorded} (probably new or changed)`;
 }

@@ -2,6 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 
+import { describeDuration } from "../../src/config/duration.ts";
 import { encodeKey } from "../../src/protocol/message.ts";
 import { receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
@@ -38,6 +39,29 @@ describe("dynip ping", () => {
     await using _server = await serve([setup.config]);
     const { stderr } = await ping(setup.config, {}, "-v");
     expect(stderr).toEndWith("127.0.0.1 recorded nas at 127.0.0.1 (probably new or changed)\n");
+  });
+
+  test("blames no clock of this machine's for a counter from a time when the server's was wrong", async () => {
+    await using setup = await newSignedSetup();
+    {
+      await using server = await serve([setup.config]);
+      expect((await ping(setup.config)).exitCode).toBe(0);
+      await server.stop();
+    }
+    const log = await readFile(setup.logPath, "utf8");
+    const in2099 = digits(4_070_908_800_000_000);
+    await writeFile(
+      setup.logPath,
+      log.replace(/"counter":"[0-9a-f]{16}"/, `"counter":"${in2099}"`),
+    );
+    await using _server = await serve([setup.config]);
+    const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+    expect(exitCode).toBe(0);
+    const years = describeDuration(4_070_908_800 - Date.now() / 1000);
+    expect(stderr).toEndWith(
+      `nas at 127.0.0.1 (the server counts ${years} ahead of this machine's clock: ` +
+        "one of the two clocks is wrong, or was)\n",
+    );
   });
 
   test("lower-cases its name", async () => {
@@ -371,6 +395,34 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     expect(await run.exited).toBe(0);
     await server.said("new host py at 127.0.0.1");
   });
+
+  // What is wrong, and with which clock, neither side can know.
+  test.each([
+    ["in 1970", 0, "ahead of the server's: one of the two is wrong"],
+    [
+      "in 2099",
+      4_070_908_800,
+      "ahead of this machine's clock: one of the two clocks is wrong, or was",
+    ],
+  ])(
+    "acknowledges our client, its own clock %s, which our client says",
+    async (_which, clock, words) => {
+      await using setup = await newSignedSetup();
+      const server = startPeer("serve", "--secret", SECRET, "--clock", String(clock * 1_000_000));
+      try {
+        const { port } = JSON.parse(await readLines(server.stdout)());
+        const text = await readFile(setup.config, "utf8");
+        await writeFile(setup.config, text.replaceAll(String(setup.port), String(port)));
+        const { exitCode, stderr } = await ping(setup.config, {}, "-v");
+        expect(exitCode).toBe(0);
+        const years = describeDuration(Math.abs(Date.now() / 1000 - clock));
+        expect(stderr).toEndWith(`${years} ${words})\n`);
+      } finally {
+        await server.stdin.end();
+        await server.exited;
+      }
+    },
+  );
 
   test("acknowledges our client, and not one with another secret", async () => {
     await using setup = await newSignedSetup();
