@@ -6,9 +6,8 @@
  *
  *     offset 0   the client's name, UTF-8, and nothing more; there is no reply, ever
  *
- * Names longer than 256 bytes are cut to 256 (0.1e's `DATA_SIZE_MAX`), at a character boundary. A
- * name is letters, marks, numbers, punctuation and symbols alone: with no white space, control,
- * format or separator character in it, no name can forge a line of a log or move a cursor.
+ * Names longer than 256 bytes are cut to 256 (0.1e's `DATA_SIZE_MAX`), at a character boundary. Which
+ * characters a name may have is in name.ts.
  *
  * ## dynip/1: signed and acknowledged
  *
@@ -34,6 +33,8 @@
  * Pure: no socket, no clock, no file. Hostile input is a value, not an exception.
  */
 import { isUtf8 } from "node:buffer";
+
+import { hasNameCharacters } from "./name.ts";
 
 /** The UDP port that DynIP 0.1e chose. */
 export const DEFAULT_PORT = 28630;
@@ -110,7 +111,7 @@ export function decode(datagram: Uint8Array): Message {
   const bytes = cutUtf8(datagram, MAX_NAME_BYTES);
   if (!isUtf8(bytes)) return DROPPED["not UTF-8"];
   const name = strictUtf8.decode(bytes);
-  if (!NAME.test(name)) return DROPPED["not a name"];
+  if (!hasNameCharacters(name)) return DROPPED["not a name"];
   return { type: "plain", name };
 }
 
@@ -200,7 +201,6 @@ const REPLY_BYTES = 109;
 const SHORTEST_PING = 111;
 const LONGEST_PING = 238;
 
-const NAME = /^[\p{L}\p{M}\p{N}\p{P}\p{S}]+$/u;
 const SIGNED_NAME = "[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?";
 const WHOLE_SIGNED_NAME = new RegExp(`^${SIGNED_NAME}$`);
 const NUMBERS = "([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32})";

@@ -19,6 +19,7 @@
  */
 import type { Host, HostStore } from "../host.ts";
 import { familyOf } from "../protocol/address.ts";
+import { foldName } from "../protocol/name.ts";
 
 /** A plain ping was not accepted. full: its name is new, and `maxClients` plain names are known. */
 export type PlainRefusal = "full" | "signed name";
@@ -89,9 +90,9 @@ export class Registry {
   recordPlain(name: string, address: string, now: number): PlainOutcome {
     const known = this.#hosts.get(name);
     const staged = this.#staged.get(name);
-    const folded = fold(name);
-    const latest = folded === name ? (staged ?? known) : this.#latest(folded);
-    if (latest?.counter !== undefined) return SIGNED_NAME;
+    const folded = foldName(name);
+    const latest = folded === name ? (staged ?? known) : folded && this.#latest(folded);
+    if (latest && latest.counter !== undefined) return SIGNED_NAME;
     const isHere = (staged ?? known)?.[familyOf(address)]?.address === address;
     if (isHere && staged) return { kind: "copy", host: staged };
     if (isHere && known) {
@@ -175,15 +176,6 @@ export class Registry {
 
 const FULL: PlainOutcome = { kind: "refused", reason: "full" };
 const SIGNED_NAME: PlainOutcome = { kind: "refused", reason: "signed name" };
-
-/** The signed name that a plain name could be taken for: without regard to case or a final dot. */
-function fold(name: string): string {
-  if (FOLDED.test(name)) return name;
-  // By way of upper case, as Unicode's case folding: ſ is an s.
-  return name.toUpperCase().toLowerCase().replace(/\.+$/, "");
-}
-
-const FOLDED = /^[a-z0-9._-]*[a-z0-9_-]$/;
 
 /** `known` with the sighting that a ping from `address` makes. */
 function seen(known: Host | undefined, address: string, now: number): Host {

@@ -323,7 +323,8 @@ describe("dynip serve", () => {
     }
     const before = (await setup.readLog())["nas"]!;
     await using server = await serve([setup.config]); // a restart forgets nothing of that
-    await sendDatagrams(["nas", "NAS", "nas.", "Nas.", "old-client"], server.port, "127.0.0.2");
+    const alike = ["nas", "NAS", "nas.", "Nas.", "ｎａｓ", "n\u034fas", "nas\ufe0f", "nas\u3164"];
+    await sendDatagrams([...alike, "nas\u2800", "old-client"], server.port, "127.0.0.2");
     await server.said("new host old-client");
     await server.stop();
     const after = await setup.readLog();

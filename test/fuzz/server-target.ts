@@ -170,7 +170,7 @@ class ServerTarget implements Target {
   /** Called by the server when it accepts the current datagram. */
   #write(name: string, host: Host, done: Done | undefined): void {
     if (host.counter === undefined) {
-      const folded = name.toUpperCase().toLowerCase().replace(/\.+$/, "");
+      const folded = name.normalize("NFKC").toUpperCase().toLowerCase().replace(/\.+$/, "");
       must(!this.#signed.has(folded), "a plain ping says nothing of a signed name");
     } else {
       const honest = this.#datagrams.honest(this.#input);

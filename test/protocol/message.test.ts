@@ -51,7 +51,7 @@ describe("a plain ping is the name's bytes and nothing more", () => {
     "dynip",
     "Dynip/1",
   ];
-  test.each(names)("%p", (name) => {
+  test.each([...names, "\u2801", "ñ", "n\u0303", "ｎａｓ", "か\u3099"])("%p", (name) => {
     const datagram = encodePlain(name);
     expect(Buffer.from(datagram).toString("hex")).toBe(Buffer.from(name).toString("hex"));
     expect(decode(datagram)).toEqual({ type: "plain", name });
@@ -103,6 +103,17 @@ describe("what is not a name is dropped, with a reason", () => {
     ["a byte order mark", utf8("\ufeffnas"), "not a name"],
     ["a private use character", utf8("a\ue000"), "not a name"],
     ["a character nobody has assigned", utf8("a\u0378"), "not a name"],
+    ["U+034F, which joins graphemes and shows nothing", utf8("n\u034fas"), "not a name"],
+    ["U+FE0F, a variation selector", utf8("nas\ufe0f"), "not a name"],
+    ["U+E0100, one of the others", utf8("nas\u{e0100}"), "not a name"],
+    ["U+3164, a filler that is a letter", utf8("\u3164nas"), "not a name"],
+    ["U+115F, another one", utf8("nas\u115f"), "not a name"],
+    ["U+FFA0, its narrow twin", utf8("nas\uffa0"), "not a name"],
+    ["U+2800, a symbol that is blank", utf8("nas\u2800"), "not a name"],
+    ["U+16FE4, a blank letter", utf8("nas\u{16fe4}"), "not a name"],
+    ["U+13441 and U+13442, blank hieroglyphs", utf8("\u{13441}\u{13442}"), "not a name"],
+    ["U+1D159, a note without a head", utf8("nas\u{1d159}"), "not a name"],
+    ["U+FFFC, which stands for an object", utf8("nas\ufffc"), "not a name"],
     ["the signed prefix alone", utf8("dynip/"), "malformed"],
     ["the beginning of a signed ping", utf8("dynip/1 P 000640f8d1c2b3a4"), "malformed"],
     ["another version", utf8("dynip/2"), "malformed"],

@@ -33,7 +33,7 @@
  *     a bad cookie taken for a good one; the MAC not checked                            fails 1
  *     a signed record that keeps what plain pings said of the other family              fails 1
  *     recordPlain without the signed-name check; with durable names alone               fails 4
- *     fold without case; without upper case (ſ); without the dot                        fails 4
+ *     foldName without NFKC; without case; without upper case (ı); without the dot      fails 4
  *     A sent before the record is durable, or though that failed; likewise to a copy    fails 3
  *     a copy from another address answered like one from the same                       fails 3
  *     settle that ignores isDurable                                                     fails 3
@@ -86,8 +86,8 @@ const HONEST = "nas";
 const INSIDER = "pi";
 /** Plain names that mean a signed one. They are listed, since the server's own code is under test. */
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
-  [HONEST]: ["nas", "NAS", "Nas", "nas.", "NAS.", "naſ"],
-  [INSIDER]: ["pi", "PI", "pi."],
+  [HONEST]: ["nas", "NAS", "Nas", "nas.", "NAS.", "naſ", "ｎａｓ"],
+  [INSIDER]: ["pi", "PI", "pi.", "pı", "Pı."],
 };
 const PLAIN_NAMES = [...Object.values(VARIANTS).flat(), "nas2", "an-other"];
 

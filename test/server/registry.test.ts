@@ -282,7 +282,7 @@ describe("a signed ping", () => {
 });
 
 describe("a name that was ever signed", () => {
-  test.each(["nas", "NAS", "Nas", "nas.", "NAS.", "na\u017f"])(
+  test.each(["nas", "NAS", "Nas", "nas.", "NAS.", "na\u017f", "ｎａｓ", "Ｎas．"])(
     "takes no plain ping as %p",
     (name) => {
       const { hosts, registry } = signedRegistry();
