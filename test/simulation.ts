@@ -1,12 +1,12 @@
 /** Simulated time, for tests in which minutes pass in milliseconds. */
 import type { ClientParts } from "../src/client/client.ts";
 
-/** Simulated time in whole milliseconds, and what is to happen in it. */
+/** A simulated time in whole milliseconds, and the events that are due. */
 export class Simulation {
   time = 0;
   #events: { time: number; act: () => void }[] = [];
 
-  /** Has `act` happen after so long; after what was planned for the same time before. */
+  /** Calls `act` after this many milliseconds, and after earlier events of the same time. */
   after(milliseconds: number, act: () => void): { cancel(): void } {
     const event = { time: this.time + milliseconds, act };
     const later = this.#events.findIndex(({ time }) => time > event.time);
@@ -20,31 +20,31 @@ export class Simulation {
     const settle = () => void (isSettled = true);
     promise.then(settle, settle);
     for (;;) {
-      // Everybody does all that can be done now, through however many promises.
+      // First everything happens that can happen now, through any number of promises.
       await new Promise<void>((resolve) => setImmediate(resolve));
       if (isSettled) return await promise;
       const event = this.#events.shift();
-      if (!event) throw new Error("somebody waits, and nothing is left to happen");
+      if (!event) throw new Error("something waits, and no event is left");
       this.time = event.time;
       event.act();
     }
   }
 
-  /** For somebody in the simulation: resolves after so long. */
+  /** For code in the simulation: resolves after this many milliseconds. */
   wait(milliseconds: number): Promise<void> {
     return new Promise((resolve) => void this.after(milliseconds, resolve));
   }
 
-  /** For the test itself: lets so much time pass. */
+  /** For the test itself: lets this much time pass. */
   async pass(milliseconds: number): Promise<void> {
     await this.until(this.wait(milliseconds));
   }
 
-  /** What a client needs of time and chance. */
+  /** The clock, the timer and the nonces of a client. */
   clientParts(): Pick<ClientParts, "monotonic" | "sleep" | "nonce"> {
     let nonces = 0;
     return {
-      // Such clocks count from the start of something, here of another thing than the server's.
+      // A monotonic clock starts anywhere: not where the server's does.
       monotonic: () => 7_654_321 + this.time,
       sleep: (milliseconds, signal) =>
         new Promise((resolve) => {

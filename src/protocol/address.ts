@@ -1,21 +1,21 @@
 /**
  * One canonical text per IP address, so that equal addresses are equal strings. Pure.
  *
- * Of our own, although `node:net` has isIP: that brings fifty modules along, 2 ms and 5 MB at every
- * start, and Bun's `URL` takes `1::2:` for an address (seen in 1.4.5).
+ * We parse addresses ourselves: `node:net`, which has isIP, loads fifty modules, 2 ms and 5 MB at every
+ * start, and Bun's `URL` accepts `1::2:` (seen in 1.4.5).
  */
 
 export type Family = "ipv4" | "ipv6";
 
 /**
  * The canonical text of an IP address: IPv4 in dotted decimal, IPv6 as RFC 5952 writes it, an
- * IPv4-mapped address (`::ffff:192.0.2.1`) as the IPv4 address it is, and without a zone
- * (`%eth0`), which means nothing on another machine.
+ * IPv4-mapped address (`::ffff:192.0.2.1`) as the IPv4 address, and without a zone (`%eth0`), which
+ * means nothing on another machine.
  * @returns undefined when `text` is not an IP address
  */
 export function canonicalAddress(text: string): string | undefined {
   const address = withoutZone(text);
-  // What a dual-stack socket reports for IPv4, the common case, needs no parsing.
+  // A dual-stack socket reports IPv4 addresses as mapped ones: the common case, without parsing.
   const tail = address.startsWith("::ffff:") ? address.slice(7) : address;
   if (IPV4.test(tail)) return tail;
   const groups = parseIPv6(address);
@@ -35,9 +35,9 @@ export function familyOf(canonical: string): Family {
   return canonical.includes(":") ? "ipv6" : "ipv4";
 }
 
-/** A canonical address as the wire has it: 16 bytes, IPv4 mapped, in 32 lower-case hex digits. */
+/** A canonical address on the wire: 16 bytes, IPv4 mapped, in 32 lower-case hexadecimal digits. */
 export function addressToHex(canonical: string): string {
-  // An answer asks twice for its address.
+  // One reply needs it twice.
   if (canonical !== last.canonical) last = { canonical, hex: toHex(canonical) };
   return last.hex;
 }
@@ -52,12 +52,12 @@ function toHex(canonical: string): string {
 
 let last = { canonical: "", hex: "" };
 
-/** The reverse of {@link addressToHex}: the canonical address of 32 hex digits. */
+/** The reverse of {@link addressToHex}: the canonical address of 32 hexadecimal digits. */
 export function addressFromHex(digits: string): string {
   return formatGroups(digits.match(/.{4}/g)!.map((group) => Number.parseInt(group, 16)));
 }
 
-/** A canonical IPv4 address as a number: its first byte is the highest. */
+/** A canonical IPv4 address as a number, its first byte highest. */
 export function ipv4ToNumber(canonical: string): number {
   let number = 0;
   let byte = 0;
@@ -76,12 +76,15 @@ export function ipv4FromNumber(number: number): string {
   return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`;
 }
 
-/** Addresses that say nothing to somebody elsewhere: RFC 1918, 6598, 3927, 4193, 4291, loopback. */
+/**
+ * Whether an address has a meaning only in its own network or machine: RFC 1918 (private), 6598
+ * (shared), 3927 and 4291 (link-local), 4193 (unique local), loopback.
+ */
 export function isPrivate(canonical: string): boolean {
   return PRIVATE.test(addressToHex(canonical));
 }
 
-/** Whether one host may be there: not everybody (multicast, broadcast) and not nobody. */
+/** Whether an address is one host's: not multicast, not broadcast, not unspecified. */
 export function isUnicast(canonical: string): boolean {
   return !NOT_UNICAST.test(addressToHex(canonical));
 }
@@ -94,7 +97,7 @@ const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
 const GROUP = /^[0-9a-f]{1,4}$/i;
 const ZONE = /^%[0-9a-z.:-]+$/i;
 
-/** The groups before an IPv4 address in a mapped one (RFC 4291, section 2.5.5.2). */
+/** The groups before the IPv4 address in a mapped one (RFC 4291, section 2.5.5.2). */
 const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0xffff];
 const MAPPED_HEX = "00000000000000000000ffff";
 
@@ -109,7 +112,7 @@ function parseIPv4(address: string): number[] {
   return [number >>> 16, number & 0xffff];
 }
 
-/** The eight groups of an IPv6 address (RFC 4291, section 2.2); undefined when it is none. */
+/** The eight groups of an IPv6 address (RFC 4291, section 2.2); undefined for other text. */
 function parseIPv6(text: string): number[] | undefined {
   const [head = "", tail, ...more] = text.split("::");
   if (more.length > 0) return undefined;
@@ -121,7 +124,7 @@ function parseIPv6(text: string): number[] | undefined {
   return [...before, ...Array<number>(zeros).fill(0), ...after];
 }
 
-/** Groups between colons, the last of which may be an IPv4 address where the text ends. */
+/** Groups between colons. At the end of the address the last one may be an IPv4 address. */
 function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   if (text === "") return [];
   const groups: number[] = [];
@@ -135,12 +138,12 @@ function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   return groups;
 }
 
-/** Eight groups as RFC 5952 writes them: the first of the longest runs of zeros is `::`. */
+/** Eight groups as RFC 5952 writes them: `::` for the longest run of zeros, the first if several. */
 function formatGroups(groups: readonly number[]): string {
   if (MAPPED.every((group, index) => groups[index] === group)) {
     return ipv4FromNumber(groups[6]! * 65_536 + groups[7]!);
   }
-  let run = { start: 0, length: 1 }; // one zero alone stays as it is
+  let run = { start: 0, length: 1 }; // a single zero is not shortened
   for (let start = 0; start < 8; start++) {
     let end = start;
     while (groups[end] === 0) end++;

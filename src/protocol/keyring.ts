@@ -1,13 +1,13 @@
-/** The keys of a server's clients: derived when they are needed, and kept only to be quick. */
+/** The keys of a server's clients: derived from the secret, the last used ones kept. Pure. */
 import { deriveKey } from "./message.ts";
 
-/** As many keys as are kept: a few hundred kilobytes, whatever names are made up. */
+/** How many keys are kept: a few hundred kilobytes, whatever names attackers make up. */
 const MAX_KEPT = 4096;
 
 /**
- * Tells each name's key.
+ * Makes the function that gives each name its key.
  * @param secret 32 bytes
- * @param generations the names whose older keys are revoked, and their generation now
+ * @param generations the names with revoked keys, and the generation of each name's key now
  * @returns the key of a signed name, 32 bytes
  */
 export function keyring(
@@ -19,7 +19,7 @@ export function keyring(
     const known = kept.get(name);
     if (known) return known;
     const key = deriveKey(secret, name, generations.get(name) ?? 1);
-    if (kept.size >= MAX_KEPT) kept.clear(); // whoever makes up names empties it for a moment
+    if (kept.size >= MAX_KEPT) kept.clear(); // deriving the honest names' keys again costs little
     kept.set(name, key);
     return key;
   };

@@ -1,18 +1,19 @@
 /**
- * The wire. One UDP datagram is one message. A datagram that begins with the six bytes `dynip/`
- * belongs to the signed protocol and is never anything else; every other one is a plain ping.
+ * The wire. One UDP datagram is one message. A datagram that begins with the six bytes `dynip/` is a
+ * message of the signed protocol and is never anything else; every other datagram is a plain ping.
  *
  * ## Plain ping: DynIP 0.1e, kept byte for byte
  *
  *     offset 0   the client's name, UTF-8, and nothing more; there is no reply, ever
  *
- * Names longer than 256 bytes are cut to 256 (0.1e's `DATA_SIZE_MAX`), at a character boundary. Which
- * characters a name may have is in name.ts.
+ * Names longer than 256 bytes are cut to 256 (0.1e's `DATA_SIZE_MAX`), at a character boundary. The
+ * name must then be valid UTF-8, not empty, and of the characters that name.ts allows.
  *
  * ## dynip/1: signed and acknowledged
  *
- * 7-bit ASCII, single spaces, lower-case hexadecimal, no newline; a DynIP 0.1e server that receives
- * one records a strange name, and is not hurt. A ping is 110 + n bytes, a reply always 109:
+ * 7-bit ASCII, single spaces, lower-case hexadecimal, no newline. ASCII, as a DynIP 0.1e server crashes
+ * on bytes that are not UTF-8; it records a dynip/1 ping under a strange name. A ping is 110 + n bytes,
+ * a reply always 109:
  *
  *     offset  ping `P`                              reply `A` (accepted) or `C` (challenge)
  *          0  `dynip/1 `                            `dynip/1 `
@@ -22,13 +23,20 @@
  *         44  cookie or 32 zeros, 32 digits, space  A: the address the server saw; C: a cookie
  *         77  name (n = 1 to 128), space, MAC       MAC, 32 digits
  *
- * - The counter counts microseconds since 1970 where a clock is right, and always up.
+ * - The counter is in microseconds since 1970, by the client's clock or as a challenge named it. It
+ *   prevents replay: the server accepts none that is not higher than the last.
+ * - The nonce is new for every datagram; a reply has the nonce of its ping.
+ * - An address is 16 bytes, IPv4 as `::ffff:a.b.c.d`.
+ * - The name is `[a-z0-9]`, or `[a-z0-9][a-z0-9._-]{0,126}[a-z0-9]`.
  * - The MAC is the first 16 bytes of HMAC-SHA256(K_name, every byte before the MAC), RFC 2104.
- * - K_name = HMAC-SHA256(secret, `dynip/1 key\n` + generation + `\n` + name): a server derives it, a
- *   client holds the secret or its own K_name alone. A raised generation revokes the older key.
- * - Other versions, and types other than P, A and C, are dropped; Q, G and R are reserved.
+ * - K_name = HMAC-SHA256(secret, `dynip/1 key\n` + generation + `\n` + name). The secret is 32 random
+ *   bytes, the generation a decimal number, 1 unless raised. The server derives keys; a client holds
+ *   the secret, and can be any name, or only its own K_name. Raising the generation revokes the older
+ *   key.
+ * - Types other than P, A and C, and versions other than 1, are dropped. Q and R are reserved for
+ *   questions and answers.
  *
- * What a server accepts is in registry.ts, its cookies in cookie.ts, what a client does in client.ts.
+ * What a server accepts is in registry.ts, its cookies in cookie.ts, what a client does in exchange.ts.
  *
  * Pure: no socket, no clock, no file. Hostile input is a value, not an exception.
  */
@@ -42,7 +50,7 @@ export const DEFAULT_PORT = 28630;
 /** The longest plain name, in bytes of UTF-8. */
 export const MAX_NAME_BYTES = 256;
 
-/** How every datagram of the signed protocol begins, and no plain one. */
+/** The first bytes of every datagram of the signed protocol. No plain ping begins with them. */
 export const SIGNED_PREFIX = "dynip/";
 
 /** The length of a secret, and of a key, in bytes. */
@@ -77,7 +85,7 @@ export interface Reply {
 /** Why a datagram was dropped. */
 export type DropReason = "empty" | "not UTF-8" | "not a name" | "malformed";
 
-/** What a datagram to a server says. Whether a signed ping's MAC is right is for {@link hasMac}. */
+/** What a datagram to a server says. A signed ping's MAC is not checked yet: see {@link hasMac}. */
 export type Message =
   | { readonly type: "plain"; readonly name: string }
   | { readonly type: "signed"; readonly ping: Ping }
@@ -86,7 +94,7 @@ export type Message =
 /**
  * A plain ping's bytes.
  * @param name a plain name, see {@link isPlainName}
- * @throws RangeError when it is not one: nothing goes on the wire that {@link decode} would refuse
+ * @throws RangeError for other names: {@link decode} would refuse them
  */
 export function encodePlain(name: string): Uint8Array {
   if (!isPlainName(name)) throw new RangeError(`not a plain name: ${JSON.stringify(name)}`);
@@ -96,17 +104,17 @@ export function encodePlain(name: string): Uint8Array {
 /**
  * A signed ping's bytes.
  * @param key the name's, 32 bytes, see {@link deriveKey}
- * @throws RangeError when a part of it is not of its form
+ * @throws RangeError when a field is malformed
  */
 export function encodePing({ name, counter, nonce, cookie }: Ping, key: Uint8Array): Uint8Array {
   return sign(`${VERSION}P ${counter} ${nonce} ${cookie} ${name} `, key, PING);
 }
 
-/** What a datagram says, or why it is dropped. Never throws; the datagram may be of any length. */
+/** What a datagram to a server says, or why it is dropped. Takes any bytes of any length; never throws. */
 export function decode(datagram: Uint8Array): Message {
   if (datagram.length === 0) return DROPPED.empty;
   if (isSigned(datagram)) return decodePing(datagram);
-  // Nearly every name; the general way costs three times as much.
+  // Nearly every name is ASCII; decoding UTF-8 costs three times as much.
   if (isAsciiName(datagram)) return { type: "plain", name: ascii(datagram) };
   const bytes = cutUtf8(datagram, MAX_NAME_BYTES);
   if (!isUtf8(bytes)) return DROPPED["not UTF-8"];
@@ -118,13 +126,13 @@ export function decode(datagram: Uint8Array): Message {
 /**
  * A reply's bytes.
  * @param key the pinging name's
- * @throws RangeError when a part of it is not of its form
+ * @throws RangeError when a field is malformed
  */
 export function encodeReply({ type, counter, nonce, value }: Reply, key: Uint8Array): Uint8Array {
   return sign(`${VERSION}${type} ${counter} ${nonce} ${value} `, key, REPLY);
 }
 
-/** What a datagram to a client says; undefined when it is no reply. Its MAC is not checked. */
+/** What a datagram to a client says; undefined when it is no reply. The MAC is not checked yet. */
 export function decodeReply(datagram: Uint8Array): Reply | undefined {
   if (datagram.length !== REPLY_BYTES) return undefined;
   const [, type, counter, nonce, value] = REPLY.exec(ascii(datagram)) ?? [];
@@ -132,50 +140,50 @@ export function decodeReply(datagram: Uint8Array): Reply | undefined {
   return { type: type as Reply["type"], counter: counter!, nonce: nonce!, value: value! };
 }
 
-/** Whether a signed datagram, decoded already, ends in the MAC that `key` gives. */
+/** Whether a datagram that was decoded as a ping or a reply ends in its MAC by `key`. */
 export function hasMac(datagram: Uint8Array, key: Uint8Array): boolean {
   const end = datagram.length - MAC_DIGITS;
   claimedMac.setFromHex(ascii(datagram, end));
-  // Not kept here: forged pings under random names would have a hasher kept for each, and its memory,
-  // which the garbage collector does not count. Signing the reply to a good one keeps it.
+  // We keep no hasher here: forged pings under random names would fill the memory, as the garbage
+  // collector does not count a hasher's. Signing the reply to a good ping keeps the hasher.
   const hasher = hashers.get(key)?.copy() ?? new Bun.CryptoHasher("sha256", key);
   hasher.update(datagram.subarray(0, end)).digest(digest);
   return crypto.timingSafeEqual(rightMac, claimedMac);
 }
 
 /**
- * The key of one name, which is nobody else's.
+ * The key of one name, K_name in the header. No other name's key can be derived from it.
  * @param secret 32 bytes
  * @param name a signed name, see {@link isSignedName}
- * @param generation 1 unless the name's key was revoked, then a larger whole number
+ * @param generation 1, or a larger whole number when the name's older keys are revoked
  */
 export function deriveKey(secret: Uint8Array, name: string, generation: number): Uint8Array {
   return hasherOf(secret).copy().update(`dynip/1 key\n${generation}\n${name}`).digest();
 }
 
-/** A counter as the wire and the client log have it: 16 lower-case hexadecimal digits. */
+/** A counter on the wire and in the client log: 16 lower-case hexadecimal digits. */
 export function encodeCounter(counter: number): string {
   return counter.toString(16).padStart(16, "0");
 }
 
-/** The reverse of {@link encodeCounter}; above 2^53 - 1, where no clock is, only about right. */
+/** The reverse of {@link encodeCounter}. Above 2^53 - 1, in the year 2255, the number is rounded. */
 export function decodeCounter(digits: string): number {
   return Number.parseInt(digits, 16);
 }
 
-/** A secret or a key as configurations hold it: base64url, 43 characters. */
+/** A secret or a key in a configuration: base64url, 43 characters. */
 export function encodeKey(key: Uint8Array): string {
   return Buffer.from(key).toString("base64url");
 }
 
-/** The reverse of {@link encodeKey}; undefined for what is not 32 bytes in base64url. */
+/** The reverse of {@link encodeKey}; undefined for text that is not 32 bytes in base64url. */
 export function decodeKey(text: string): Uint8Array | undefined {
   const digits = text.replace(/=$/, "");
   const key = Buffer.from(digits, "base64url");
   return key.length === KEY_BYTES && encodeKey(key) === digits ? key : undefined;
 }
 
-/** Whether `name` can be sent as a plain ping and arrives as it is: 1 to 256 bytes of a name. */
+/** Whether `name` can be sent as a plain ping and arrives unchanged: 1 to 256 bytes, see name.ts. */
 export function isPlainName(name: string): boolean {
   const message = decode(utf8.encode(name));
   return message.type === "plain" && message.name === name;
@@ -188,12 +196,12 @@ export function isSignedName(name: string): boolean {
 
 /**
  * The first `max` bytes of UTF-8 text, or up to three fewer so that no character is cut in two.
- * Bytes that are not UTF-8 are cut near `max` as well, and stay what they are.
+ * Bytes that are not UTF-8 are cut within the same three bytes.
  */
 export function cutUtf8(bytes: Uint8Array, max: number): Uint8Array {
   if (bytes.length <= max) return bytes;
   let end = max;
-  // 10xxxxxx is the middle of a character, which is at most 4 bytes long (RFC 3629, section 3).
+  // 10xxxxxx continues a character; a character has at most 4 bytes (RFC 3629, section 3).
   while (end > max - 3 && (bytes[end]! & 0xc0) === 0x80) end--;
   return bytes.subarray(0, end);
 }
@@ -212,10 +220,10 @@ const REPLY = new RegExp(`^dynip/1 ([AC]) ${NUMBERS} [0-9a-f]{32}$`);
 
 const utf8 = new TextEncoder();
 const SIGNED_BYTES = utf8.encode(SIGNED_PREFIX);
-/** Keeps a byte order mark, so that it is seen, and refused, as the format character it is. */
+/** Keeps a byte order mark, which is a format character: name.ts refuses it. */
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Made once: a dropped datagram costs no allocation. */
+/** Made once, so that a dropped datagram costs no allocation. */
 const DROPPED: { readonly [R in DropReason]: Message } = {
   empty: { type: "dropped", reason: "empty" },
   "not UTF-8": { type: "dropped", reason: "not UTF-8" },
@@ -230,7 +238,7 @@ function isSigned(datagram: Uint8Array): boolean {
   return true;
 }
 
-/** Whether it is a name, whole, of ASCII's letters, digits, punctuation and symbols alone. */
+/** Whether a datagram is an uncut name of ASCII letters, digits, punctuation and symbols alone. */
 function isAsciiName(datagram: Uint8Array): boolean {
   if (datagram.length > MAX_NAME_BYTES) return false;
   for (let at = 0; at < datagram.length; at++) {
@@ -250,9 +258,9 @@ function decodePing(datagram: Uint8Array): Message {
   return { type: "signed", ping: { name: text.slice(77, -33), counter, nonce, cookie } };
 }
 
-/** One byte a character, so that no byte above 127 turns into something that fits a pattern. */
+/** One character per byte, so that no byte above 127 becomes a character that a pattern accepts. */
 function ascii(datagram: Uint8Array, start = 0): string {
-  // A socket's datagrams are Buffers already, and a view costs more than the text.
+  // A socket's datagrams are Buffers already. Making a view costs more than making the text.
   const bytes =
     datagram instanceof Buffer
       ? datagram
@@ -260,14 +268,17 @@ function ascii(datagram: Uint8Array, start = 0): string {
   return bytes.toString("latin1", start);
 }
 
-/** The text with its MAC, the HMAC's first half: what is signed is what is sent. */
+/**
+ * A datagram: the text, then its MAC. The bytes that are signed are the bytes that are sent.
+ * @throws RangeError when the datagram is not of the form
+ */
 function sign(text: string, key: Uint8Array, form: RegExp): Uint8Array {
   const datagram = text + hasherOf(key).copy().update(text).digest("hex").slice(0, MAC_DIGITS);
   if (!form.test(datagram)) throw new RangeError(`not of the form ${form.source}: ${text}`);
   return utf8.encode(datagram);
 }
 
-/** HMAC-SHA256 with this key, to be copied: to begin one costs more than all that it then hashes. */
+/** HMAC-SHA256 with this key, to be copied. Kept, as making one costs more than hashing a datagram. */
 function hasherOf(key: Uint8Array): Bun.CryptoHasher {
   let hasher = hashers.get(key);
   if (hasher === undefined) {
@@ -279,7 +290,7 @@ function hasherOf(key: Uint8Array): Bun.CryptoHasher {
 
 const hashers = new WeakMap<Uint8Array, Bun.CryptoHasher>();
 
-/** Where a MAC is checked: nothing is allocated for a datagram that will be dropped. */
-const digest = new Uint8Array(64); // of which HMAC-SHA256 fills 32; Bun demands room for any
+/** Memory for checking MACs, so that a datagram that will be dropped costs no allocation. */
+const digest = new Uint8Array(64); // HMAC-SHA256 fills 32 bytes; Bun demands room for any hash
 const rightMac = digest.subarray(0, MAC_DIGITS / 2);
 const claimedMac = new Uint8Array(MAC_DIGITS / 2);

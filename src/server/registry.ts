@@ -91,8 +91,8 @@ export class Registry {
     const known = this.#hosts.get(name);
     const staged = this.#staged.get(name);
     const folded = foldName(name);
-    const latest = folded === name ? (staged ?? known) : folded && this.#latest(folded);
-    if (latest && latest.counter !== undefined) return SIGNED_NAME;
+    const alike = folded === undefined || folded === name ? undefined : this.#latest(folded);
+    if ((alike ?? staged ?? known)?.counter !== undefined) return SIGNED_NAME;
     const isHere = (staged ?? known)?.[familyOf(address)]?.address === address;
     if (isHere && staged) return { kind: "copy", host: staged };
     if (isHere && known) {

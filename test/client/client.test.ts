@@ -1,4 +1,4 @@
-/** Where a client sends, and what it knows afterwards; the exchange itself is in exchange.test.ts. */
+/** Where a client sends plain pings, and what it knows then. Signed ones are in exchange.test.ts. */
 import { describe, expect, test } from "bun:test";
 
 import {
@@ -13,7 +13,7 @@ import { receiver } from "../temporary.ts";
 
 const unreachable = Object.assign(new Error("ENETUNREACH"), { code: "ENETUNREACH" });
 
-/** A network in which some addresses cannot be reached; what is sent is kept. */
+/** A network in which some addresses cannot be reached. It keeps what is sent. */
 function network(addresses: string[], unreachables: string[] = []) {
   const sent: string[] = [];
   let open = 0;
@@ -36,7 +36,7 @@ function network(addresses: string[], unreachables: string[] = []) {
     },
     now: () => clock,
     monotonic: () => clock,
-    // Time passes when nothing else is left to do.
+    // Time passes when nothing else can happen.
     async sleep(milliseconds, signal) {
       await new Promise((resolve) => setImmediate(resolve));
       if (!signal.aborted) clock += milliseconds;
@@ -56,7 +56,7 @@ const NAS = { name: "nas", key: undefined };
 const FOUR = "203.0.113.1";
 const SIX = "2001:db8::1";
 
-describe("of a server with both families", () => {
+describe("a server with both families", () => {
   test.each([
     ["any", [FOUR]],
     ["ipv4", [FOUR]],
@@ -135,7 +135,7 @@ describe("a machine that has just booted", () => {
     expect(elapsed()).toBe(1500);
   });
 
-  test("does not wait for what will not pass", async () => {
+  test("does not wait when waiting cannot help", async () => {
     const { elapsed, parts } = network([FOUR]);
     const denied = Object.assign(new Error("EACCES"), { code: "EACCES" });
     const connect = () => Promise.reject(denied);

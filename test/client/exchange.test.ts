@@ -26,7 +26,7 @@ const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const TODAY = Date.UTC(2025, 10, 22, 12);
 
-test("connect() is not tried again after an error that no waiting helps against", async () => {
+test("connect() is not tried again after an error that waiting cannot help", async () => {
   const failure = Object.assign(new Error("not allowed"), { code: "EACCES" });
   const { result, times, duration } = await pingAgainst(() => {}, {
     before(what) {
@@ -48,7 +48,7 @@ describe("the schedule", () => {
     expect(result).toMatchObject({ kind: "failed", error: expect.any(NoAcknowledgementError) });
     expect(new Set(pings.map(({ nonce }) => nonce)).size).toBe(7);
     expect(pings.map(({ cookie }) => cookie)).toEqual(Array(7).fill(NO_COOKIE));
-    // Each counter is the clock's microseconds when its datagram was sent.
+    // Each counter is what the clock showed when its datagram was sent, in microseconds.
     expect(countersOf(pings)).toEqual(times.map((time) => (TODAY + time) * 1000));
     expect(open).toBe(0);
   });
@@ -82,7 +82,7 @@ describe("the schedule", () => {
   });
 
   test("an answer to any datagram of the schedule ends it", async () => {
-    // The first is answered when the second is under way, as in a network of long distances.
+    // The answer to the first comes after the second was sent, as over a long distance.
     const { result, times, duration } = await pingAgainst(({ ping, index }, answer) => {
       if (index === 0) answer(acknowledge(ping), 700);
     });
@@ -102,7 +102,7 @@ describe("the schedule", () => {
     expect(duration).toBe(2000);
   });
 
-  test("datagrams that the system does not take are sent again, too", async () => {
+  test("the schedule goes on after an error of send()", async () => {
     const { result, times } = await pingAgainst(({ ping, index }, answer) => {
       if (index < 2) throw Object.assign(new Error("ENETUNREACH"), { code: "ENETUNREACH" });
       answer(acknowledge(ping), 10);
@@ -134,7 +134,7 @@ describe("after a challenge", () => {
     expect(new Set(pings.map(({ nonce }) => nonce)).size).toBe(8);
   });
 
-  test("a late challenge for a datagram of before it is ignored", async () => {
+  test("another challenge of a datagram from before it is late, and ignored", async () => {
     const { result, times, pings } = await pingAgainst(({ ping, index, pings: all }, answer) => {
       if (index === 0) answer(challenge(ping, COUNTER), 600);
       if (index === 1) answer(challenge(ping, COUNTER + 7), 700);
@@ -148,8 +148,8 @@ describe("after a challenge", () => {
     expect(result).toMatchObject({ kind: "acknowledged", recorded: HOME, isChallenged: true });
   });
 
-  test("another challenge for a datagram of after it is met, with its counter", async () => {
-    // A cookie that has become too old, or a server that was restarted.
+  test("a challenge of a datagram from after it is answered, with its counter", async () => {
+    // The cookie became too old, or the server was restarted.
     const { result, pings } = await pingAgainst(({ ping, index }, answer) => {
       answer(index < 3 ? challenge(ping, COUNTER - index) : acknowledge(ping), 10);
     });
@@ -157,7 +157,7 @@ describe("after a challenge", () => {
     expect(result).toMatchObject({ kind: "acknowledged", isChallenged: true });
   });
 
-  test("three challenges are met, and the fourth ends it", async () => {
+  test("three challenges are answered, and the fourth ends it", async () => {
     const { result, times, duration } = await pingAgainst(({ ping }, answer) =>
       answer(challenge(ping, COUNTER), 10),
     );
@@ -168,7 +168,7 @@ describe("after a challenge", () => {
 });
 
 describe("what is no answer is ignored", () => {
-  // Each would have the client believe something else, were it taken for an answer.
+  // A client that accepted one would believe something false.
   const ELSEWHERE = "198.51.100.66";
   const OTHER_KEY = new Uint8Array(32).fill(2);
   const UNKNOWN = "f".repeat(16);
@@ -213,7 +213,7 @@ describe.each([
 ] as const)("%s() that fails with %s", (part, code) => {
   const failure = Object.assign(new Error("not yet"), { code });
 
-  /** Pings a server that acknowledges; `part` fails the first so many times. */
+  /** Pings a server that acknowledges; `part` fails the first `count` times. */
   async function pingWithFailures(count: number, timeout?: number) {
     const attempts: number[] = [];
     const run = await pingAgainst(({ ping }, answer) => answer(acknowledge(ping), 10), {
@@ -234,13 +234,13 @@ describe.each([
     expect(result).toMatchObject({ kind: "acknowledged", recorded: HOME });
   });
 
-  test("until the last of the schedule can still succeed", async () => {
+  test("can still succeed at the last of them", async () => {
     const { result, attempts } = await pingWithFailures(6);
     expect(attempts).toEqual([...SCHEDULE]);
     expect(result).toMatchObject({ kind: "acknowledged", recorded: HOME });
   });
 
-  test("every time is the ping's failure", async () => {
+  test("every time makes the ping fail with its error", async () => {
     const { result, attempts, times } = await pingWithFailures(Infinity);
     expect(attempts).toEqual([...SCHEDULE]);
     expect(times).toEqual([]);
@@ -249,18 +249,18 @@ describe.each([
 
   test("is not tried after the timeout", async () => {
     const { result, attempts, duration } = await pingWithFailures(Infinity, 2000);
-    // The last time at 2 s itself.
+    // The last attempt is at 2 s exactly.
     expect(attempts).toEqual([0, 500, 1500, 2000]);
     expect(duration).toBe(2000);
     expect(result).toEqual({ kind: "failed", error: failure });
   });
 });
 
-describe("a resolver that takes its time to fail", () => {
-  // Five seconds are resolv.conf's default for a name server that does not answer.
+describe("a resolver that is slow to fail", () => {
+  // resolv.conf's default for a name server that does not answer is five seconds.
   const slow = Object.assign(new Error("timed out"), { code: "EAI_AGAIN" });
 
-  // Its failure comes after the schedule's next time.
+  // It fails after the time of the schedule's next attempt.
   test("is asked again, too", async () => {
     let attempts = 0;
     const { result } = await pingAgainst(({ ping }, answer) => answer(acknowledge(ping), 10), {
@@ -297,15 +297,15 @@ interface Received {
 
 interface AgainstOptions {
   timeout?: number;
-  /** What the client's clock shows after so many milliseconds. */
+  /** What the client's clock shows `time` milliseconds after the start. */
   now?: (time: number) => number;
   /** Called before every resolve() and connect(), which fails if it throws. */
   before?: (what: "resolve" | "connect", simulation: Simulation) => void | Promise<void>;
 }
 
 /**
- * Pings a server that the test plays: it is called with each ping as it is sent, and may answer
- * with any datagram, so many milliseconds later.
+ * Pings a server that the test plays: `server` is called with each ping when it is sent, and may answer
+ * with any datagram, `delay` milliseconds later.
  */
 async function pingAgainst(
   server: (received: Received, answer: (datagram: Uint8Array, delay: number) => void) => void,

@@ -69,7 +69,7 @@ test("a network that drops everything: exit code 6, and what to look at", async 
       `hint: is the server running, does UDP port ${relay.port} pass its firewall, is the secret ` +
       "the same there? DynIP 0.1e acknowledges nothing\n",
   );
-  // Sent at 0 and 0.5 s, and not a third time.
+  // Sent at 0 and 0.5 s. A third would have been sent at 1.5 s.
   expect(relay.carried).toBe(2);
   expect(relay.lost).toBe(2);
   expect(server.stderr()).not.toContain("nas");

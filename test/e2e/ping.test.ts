@@ -51,7 +51,7 @@ test("with -v it says that it sent, and to where, and that nothing confirms it",
   expect(stderr).not.toMatch(/received|recorded|accepted/);
 });
 
-// util-linux's script makes the terminal; elsewhere the same command has other arguments.
+// The script of util-linux makes the terminal. Other systems' script has other arguments.
 const script = process.platform === "linux" ? Bun.which("script") : null;
 test.skipIf(script === null)("on a terminal it says one line", async () => {
   await using server = await receiver();
@@ -96,7 +96,6 @@ describe(`a server with several addresses, and signed pings${WITHOUT_HOSTS}`, ()
     expect((await server.stop()).stderr).toContain("2 challenged, 0 datagrams dropped");
   });
 
-  // Each is given less time than the schedule has.
   onHosts.each([
     ["IPv4 dead: any falls back to IPv6", "four-dead.test", "any", "::1", "::1"],
     ["the first of two A records dead: any", "first-dead.test", "any", "127.0.0.3", "127.0.0.1"],
@@ -169,7 +168,7 @@ describe("what cannot be sent is said in one line, and is not exit code 0", () =
     await using setup = await clientConfig('server_hostname = "255.255.255.255"'); // broadcast
     const { exitCode, stdout, stderr } = await dynip(["ping", setup.config]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
-    // No hint: what the system has against it is anybody's guess.
+    // No hint: we do not know why the system refuses it.
     expect(stderr).toMatch(/^error: Cannot ping "255\.255\.255\.255": [^\n]+\n$/);
   });
 

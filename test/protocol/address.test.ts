@@ -40,7 +40,7 @@ describe("one text per address", () => {
   });
 });
 
-describe("what is no address has none", () => {
+describe("other text is refused", () => {
   test.each([
     "",
     "nas",
@@ -97,7 +97,7 @@ test("addresses of private networks and of this machine", () => {
   }
 });
 
-test("addresses of a group of hosts, or of none", () => {
+test("multicast, broadcast and unspecified addresses are not unicast", () => {
   for (const address of [
     "255.255.255.255",
     "224.0.0.1",
@@ -113,7 +113,7 @@ test("addresses of a group of hosts, or of none", () => {
   }
 });
 
-describe("it agrees with node:net, which is slow to load", () => {
+describe("it agrees with node:net, which takes long to load", () => {
   const changed = fc
     .tuple(
       fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom("fe80::1%eth0", "::ffff:192.0.2.1", "1::8")),
@@ -135,7 +135,7 @@ describe("it agrees with node:net, which is slow to load", () => {
     );
   });
 
-  test("on which network an address is of", () => {
+  test("on which addresses are in a network", () => {
     const list = (...subnets: string[]) => {
       const blocks = new BlockList();
       for (const subnet of subnets) {

@@ -102,7 +102,7 @@ describe("what is not a name is dropped, with a reason", () => {
     ["U+2028", utf8("a\u2028b"), "not a name"],
     ["a byte order mark", utf8("\ufeffnas"), "not a name"],
     ["a private use character", utf8("a\ue000"), "not a name"],
-    ["a character nobody has assigned", utf8("a\u0378"), "not a name"],
+    ["an unassigned character", utf8("a\u0378"), "not a name"],
     ["U+034F, which joins graphemes and shows nothing", utf8("n\u034fas"), "not a name"],
     ["U+FE0F, a variation selector", utf8("nas\ufe0f"), "not a name"],
     ["U+E0100, one of the others", utf8("nas\u{e0100}"), "not a name"],
@@ -127,7 +127,7 @@ describe("what is not a name is dropped, with a reason", () => {
   });
 });
 
-test("no datagram of up to two bytes makes decode throw, and what it takes encodes back", () => {
+test("no datagram of up to two bytes makes decode throw, and what it accepts encodes back", () => {
   let plain = 0;
   for (let first = 0; first < 256; first++) {
     for (let second = -1; second < 256; second++) {
@@ -138,7 +138,7 @@ test("no datagram of up to two bytes makes decode throw, and what it takes encod
       expect(Buffer.from(encodePlain(message.name)).equals(datagram)).toBe(true);
     }
   }
-  // 94 printable ASCII characters, their pairs, and the two-byte characters that may stand in names.
+  // 94 printable ASCII characters, their pairs, and the two-byte characters that names may have.
   expect(plain).toBeGreaterThan(94 + 94 * 94);
 });
 
@@ -150,7 +150,7 @@ test.each(["", "a b", "a\n", "dynip/1", "a".repeat(257), "\ud800"])(
   },
 );
 
-test("cutUtf8 leaves short text alone and never looks behind four bytes", () => {
+test("cutUtf8 leaves short text alone and cuts at most three bytes more", () => {
   const short = utf8("é");
   expect(cutUtf8(short, 2)).toBe(short);
   expect(cutUtf8(Buffer.alloc(300, 0x80), 100)).toHaveLength(97);
@@ -211,7 +211,7 @@ describe("of a good ping", () => {
   test("no part is a ping, nor is it with one byte more", () => {
     for (let length = 0; length < GOOD.length; length++) {
       const message = decode(GOOD.subarray(0, length));
-      // A cut name and MAC still have the form of a ping when cut at no byte of them; the MAC tells.
+      // A shorter datagram may still have the form of a ping. Then its MAC is wrong.
       expect(message.type === "signed" && hasMac(GOOD.subarray(0, length), NAS)).toBe(false);
       if (length >= "dynip/".length)
         expect(message).toEqual({ type: "dropped", reason: "malformed" });
@@ -242,7 +242,7 @@ describe("of a good ping", () => {
   });
 });
 
-test("nothing is signed that is not of its form", () => {
+test("malformed fields are not signed", () => {
   const ping = {
     name: "nas",
     counter: "0".repeat(16),
@@ -286,7 +286,7 @@ test("signed names", () => {
   }
 });
 
-test("counters are 16 digits, and come back", () => {
+test("counters are 16 digits, and decode to what was encoded", () => {
   for (const counter of [0, 1, 1_763_816_400_000_000, Number.MAX_SAFE_INTEGER]) {
     expect(encodeCounter(counter)).toMatch(/^[0-9a-f]{16}$/);
     expect(decodeCounter(encodeCounter(counter))).toBe(counter);
@@ -300,7 +300,7 @@ test("secrets and keys are 43 characters of base64url, and nothing else is", () 
   expect(text).toMatch(/^[\w-]{43}$/);
   expect(decodeKey(text)).toEqual(Buffer.from(key));
   expect(decodeKey(`${text}=`)).toEqual(Buffer.from(key));
-  // The last character has two bits to spare, which one encoding alone leaves at 0.
+  // The last character has two unused bits. Only the encoding with zeros there is accepted.
   const spareBits = text.slice(0, -1) + String.fromCharCode(text.charCodeAt(42) + 1);
   expect(decodeKey(spareBits)).toBeUndefined();
   expect(decodeKey(`${text}A`)).toBeUndefined();

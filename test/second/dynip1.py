@@ -45,7 +45,7 @@ REPLY = re.compile(f"dynip/1 ([AC]) {FIELDS} [0-9a-f]{{32}}".encode())
 
 
 class Rejected(Exception):
-    """A datagram that is not what it should be; the text is the reason."""
+    """A datagram that is dropped; the text is the reason."""
 
 
 class Ping(NamedTuple):
@@ -108,7 +108,7 @@ def check_mac(datagram, key):
 
 
 def parse_ping(datagram):
-    """The fields of a ping; its MAC is for the caller to check, who now knows the name."""
+    """The fields of a ping. The caller, who then knows the name, checks the MAC."""
     if not datagram.startswith(b"dynip/"):
         raise Rejected("plain")
     if not datagram.startswith(b"dynip/1 "):
@@ -135,7 +135,7 @@ def parse_reply(datagram, key):
 # The client
 
 class Client:
-    """Pings under one name until the ping is acknowledged or there is no hope left."""
+    """Pings under one name until the ping is acknowledged or the schedule is over."""
 
     def __init__(self, sock, name, key, clock):
         self.sock, self.name, self.key, self.clock = sock, name, key, clock
@@ -354,7 +354,7 @@ def vectors_command(arguments):
 
 
 def ping_command(arguments):
-    """Pings once and prints what came of it."""
+    """Pings once and prints the result."""
     key = arguments.key or derive_key(arguments.secret, arguments.name)
     family, kind, proto, _, address = socket.getaddrinfo(
         arguments.host, arguments.port, type=socket.SOCK_DGRAM)[0]
@@ -373,7 +373,7 @@ def ping_command(arguments):
 
 
 def serve_command(arguments):
-    """Serves until standard input ends, SIGTERM comes or nobody has sent anything for long."""
+    """Serves until standard input ends, SIGTERM comes or no datagram has come for a minute."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
 
