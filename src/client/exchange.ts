@@ -115,7 +115,7 @@ export async function exchange(
     if (challenges === MAX_CHALLENGES)
       throw new NoAcknowledgementError("one challenge after another");
     counters.follow(reply.counter);
-    if (path.cookie === NO_COOKIE) path.clockAhead = (clock - decodeCounter(reply.counter)) / 1e6;
+    path.clockAhead = (clock - decodeCounter(reply.counter)) / 1e6;
     path.cookie = reply.value;
     paths.prefer(path);
   }

@@ -168,6 +168,18 @@ describe("both families at once", () => {
     expect(duration).toBe(1303);
   });
 
+  test("two challenges that name one counter are not answered with one", async () => {
+    // Sent at 0 and 250 ms, the two first pings arrive in the same millisecond.
+    await using network = await newNetwork({ [FOUR]: 400, [SIX]: 150 });
+    const { results, pings } = await network.ping("both");
+    expect(results).toEqual([at(FOUR, HOME, true), at(SIX, HOME_SIX, true)]);
+    const named = pings.filter(({ ping }) => ping.cookie !== NO_COOKIE);
+    const [first, second] = named.map(({ ping }) => decodeCounter(ping.counter));
+    expect(named.slice(0, 2).map(({ to }) => to)).toEqual([SIX, FOUR]);
+    expect(first).toBe((TODAY + 400) * 1000);
+    expect(second).toBeGreaterThan(first!);
+  });
+
   test("one of them dead does not keep the other", async () => {
     await using network = await newNetwork({ [FOUR]: "dead", [SIX]: 10 });
     const { results, times } = await network.ping("both", 5000);
