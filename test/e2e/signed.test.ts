@@ -133,7 +133,7 @@ describe("dynip ping", () => {
       );
       await writeFile(setup.file("four.toml"), four);
       await using _server = await serve([setup.file("four.toml")]);
-      const { exitCode, stderr } = await ping(setup.config, { hosts }, "-v");
+      const { exitCode, stderr } = await ping(setup.config, { hosts }, "-v", "--timeout", "4");
       expect(exitCode).toBe(6);
       expect(stderr).toContain("both.test recorded nas at 127.0.0.1 (unchanged)\n");
       expect(stderr).toContain('error: Cannot ping "both.test": IPv6: no acknowledgement\n');
@@ -475,7 +475,7 @@ describe.skipIf(process.platform === "darwin")("the server's rule", () => {
       expect(reply.type).toBe("A");
     });
 
-    test("nobody pushes a counter 300 s ahead of the clock and much further", async () => {
+    test("nobody pushes a counter further than 300 s ahead of the clock", async () => {
       await using server = await start();
       await using home = await openPeer(server.port);
       const ask = async (ahead: number) => {
@@ -487,7 +487,6 @@ describe.skipIf(process.platform === "darwin")("the server's rule", () => {
       expect(last).toBeGreaterThan(microseconds() + 290_000_000);
       expect(await ask(299_000_000)).toMatchObject({ type: "C" });
       expect(await ask(20_000_000)).toMatchObject({ type: "C" });
-      expect(await ask(1000)).toMatchObject({ type: "C" });
       expect(await ask(32)).toMatchObject({ type: "A", counter: digits(last + 32) });
     });
 
