@@ -1,11 +1,14 @@
 /** No part of a secret or a key is ever shown, wherever it was put by mistake. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 
 import { receiver, sendDatagrams, temporaryFolder } from "../temporary.ts";
 import { KEY, PASTED, pieceIn } from "../pasted-keys.ts";
 import type { RunResult } from "../processes.ts";
+import { TEST_MS } from "../waiting.ts";
 import { dynip, newSetup, serve } from "./dynip.ts";
+
+setDefaultTimeout(TEST_MS);
 
 /** A binary is slow to start: these stand for the rest, which redact.test.ts tries. */
 const SOME = [

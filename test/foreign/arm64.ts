@@ -26,7 +26,6 @@ await runWrapped({
       why: "no snapshot of 10,000 hosts comes to its end before the kill",
     },
   ],
-  testSeconds: 120,
   retries: 1,
   minutes: 30,
 });

@@ -34,7 +34,6 @@ await runWrapped({
     return `env LD_LIBRARY_PATH='${folder}' '${binary}'`;
   },
   leftOut: NAMES_THE_EXECUTABLE,
-  testSeconds: 20,
   retries: 0,
   minutes: 10,
 });

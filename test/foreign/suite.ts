@@ -41,8 +41,6 @@ export interface SuiteRun {
   skipsBecause: string;
   /** The file for Bun's report: its path here, and the path that Bun sees. */
   report: { path: string; there: string };
-  /** The default time limit of a test, in seconds. */
-  testSeconds: number;
   /**
    * How often a failed test is tried again: 1 where a slow machine sometimes fails one. Bun marks those
    * that then passed with "(attempt 2)".
@@ -53,10 +51,7 @@ export interface SuiteRun {
 }
 
 /** A run on an executable that a script starts on this system. */
-export interface WrappedRun extends Pick<
-  SuiteRun,
-  "leftOut" | "testSeconds" | "retries" | "minutes"
-> {
+export interface WrappedRun extends Pick<SuiteRun, "leftOut" | "retries" | "minutes"> {
   /** The shell command that starts it. It may make files in `folder`, which is temporary. */
   command: (folder: string) => Promise<string>;
   /** The factor by which tests wait longer; by default 1. */
@@ -86,9 +81,9 @@ export async function runWrapped({ command, patience = 1, ...run }: WrappedRun):
 
 /** Runs all tests but those left out. Returns false if a test or the run itself failed. */
 export async function runSuite(run: SuiteRun): Promise<boolean> {
-  const { bun, env, leftOut, skipsBecause, report, testSeconds, retries, minutes } = run;
+  const { bun, env, leftOut, skipsBecause, report, retries, minutes } = run;
   const names = leftOut.map(({ name }) => RegExp.escape(name)).join("|");
-  const args = ["test", TESTS, `--timeout=${testSeconds * 1000}`, `--retry=${retries}`];
+  const args = ["test", TESTS, `--retry=${retries}`];
   args.push("--reporter=junit", `--reporter-outfile=${report.there}`);
   await rm(report.path, { force: true });
   if (leftOut.length > 0) args.push("-t", `^(?!.*(?:${names}))`);

@@ -42,7 +42,6 @@ const isGood = await runSuite({
   ],
   skipsBecause: "Windows has no signals, no file modes and no Unix shell; or their names say why",
   report: { path: `${folder}/report.xml`, there: "Z:\\report.xml" },
-  testSeconds: 20,
   retries: 1,
   minutes: 15,
 });
