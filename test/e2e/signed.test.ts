@@ -386,7 +386,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     await using setup = await newSignedSetup();
     await using server = await serve([setup.config]);
     const args = ["--port", String(server.port), "--name", "py", "--secret", SECRET];
-    const run = startPeer("ping", ...args, "--clock", clock, "--timeout", "5");
+    const run = startPeer("ping", ...args, "--clock", clock);
     expect(JSON.parse(await run.stdout.text())).toMatchObject({
       acknowledged: true,
       address: "127.0.0.1",
