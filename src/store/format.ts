@@ -7,16 +7,17 @@
  *     "attic-pi": {"ipv4":{…},"ipv6":{…}}
  *     }
  *
- * `counter` is there for signed hosts only. A line without its comma is a line of the journal.
+ * `counter` is the last accepted counter of a signed host; plain hosts have none. A line of the
+ * journal is a line of the log without its comma.
  *
- * A log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
+ * The log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
  * its times in this machine's local time.
  */
 import { canonicalAddress, type Family, familyOf } from "../protocol/address.ts";
 import { decodeCounter, encodeCounter } from "../protocol/message.ts";
 import type { Host, HostStore, Hosts, Sighting } from "../host.ts";
 
-/** A text that is not a client log; the message says where and why. */
+/** The text is not a client log; the message says where and why. */
 export class ClientLogFormatError extends Error {}
 
 export interface DecodedClientLog {
@@ -25,7 +26,7 @@ export interface DecodedClientLog {
   carriedOver: number;
 }
 
-/** The log's text, in slices of a few hundred hosts each, so that none takes long to make. */
+/** The log's text, in slices of 256 hosts, so that other work gets its turn between two of them. */
 export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): Generator<string> {
   let slice = "{";
   let count = 0;
@@ -41,7 +42,7 @@ export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): G
 
 /**
  * The hosts in a log's text.
- * @throws ClientLogFormatError when any of it cannot be read: half a log is no log
+ * @throws ClientLogFormatError when any part of it cannot be read
  */
 export function decodeClientLog(text: string): DecodedClientLog {
   const hosts: Hosts = new Map();
@@ -51,7 +52,7 @@ export function decodeClientLog(text: string): DecodedClientLog {
 /**
  * Puts the hosts in a log's text into `hosts`.
  * @returns how many of them DynIP 0.1e recorded
- * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of them then
+ * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of the hosts then
  */
 export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number {
   let document: unknown;
@@ -67,11 +68,12 @@ export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number 
   for (const name of names) {
     const value = document[name];
     try {
+      // JSON can escape half a surrogate pair, which no datagram and no UTF-8 text can hold.
+      if (!name.isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
       if (Array.isArray(value)) carriedOver++;
       hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
     } catch (error) {
-      // A store may be unable to hold a name.
-      if (!(error instanceof ClientLogFormatError || error instanceof RangeError)) throw error;
+      if (!(error instanceof ClientLogFormatError)) throw error;
       const line = lineOf(text, name);
       throw new ClientLogFormatError(
         `${line === undefined ? "" : `line ${line}: `}host ${JSON.stringify(name)}: ${error.message}`,
@@ -87,7 +89,7 @@ const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
 
 /** One host as a line of the log, without its comma and newline. */
 export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string {
-  // JSON.stringify would take twice as long over what needs no quoting.
+  // JSON.stringify takes twice as long, and nothing but the name can need escapes.
   const members: string[] = [];
   if (ipv4) members.push(`"ipv4":${encodeSighting(ipv4)}`);
   if (ipv6) members.push(`"ipv6":${encodeSighting(ipv6)}`);
@@ -118,18 +120,18 @@ function decodeSighting(value: unknown, family: Family): Sighting {
   };
 }
 
-/** `[address, time]`, as DynIP 0.1e's server writes it; that server speaks IPv4 alone. */
+/** `[address, time]`, as DynIP 0.1e's server writes it: IPv4 only. */
 function decodeOldHost(value: readonly unknown[]): Host {
   const [address, time] = value;
   const parts = typeof time === "string" ? OLD_TIME.exec(time) : null;
   if (value.length !== 2 || !parts) {
     throw new ClientLogFormatError("it is not the address and time that DynIP 0.1e records");
   }
-  // As if it were UTC, to see whether there is such a date; then without a zone, for local time.
+  // Read as UTC to check that the date exists, then without a zone, which means local time.
   const [, date, clock, fraction = ""] = parts;
   decodeTime(`${date}T${clock}Z`, "the time");
   const seen = Date.parse(`${date}T${clock}.${fraction.padEnd(3, "0").slice(0, 3)}`);
-  // A local time at the very ends of the calendar may be none that can be written as UTC.
+  // A local time in the first or last hours of the calendar may have no UTC time that we can write.
   decodeTime(new Date(seen).toISOString(), "the time");
   return { ipv4: { address: decodeAddress(address, "ipv4"), since: seen, lastSeen: seen } };
 }
@@ -157,7 +159,6 @@ function decodeTime(value: unknown, key: string, family?: Family): number {
   return time;
 }
 
-/** Costs 0.1 µs more than text made by hand: 2 % of a signed ping under full load. */
 function formatTime(time: number): string {
   return new Date(time).toISOString();
 }
@@ -170,7 +171,7 @@ function parseTime(text: string): number | undefined {
   return new Date(time).getUTCDate() === day ? time : undefined;
 }
 
-/** A value of the log as a message shows it: what it holds may be as deep as its writer liked. */
+/** A value as a message shows it: lists and objects without their content, which may be deeply nested. */
 function show(value: unknown): string {
   if (value === undefined) return "missing";
   return typeof value === "object" && value !== null
@@ -191,7 +192,7 @@ function decodeStoredCounter(value: unknown): number {
   return counter;
 }
 
-/** `value` as an object with no keys but these: one this version does not know would be lost. */
+/** `value` as an object with these keys only: the next snapshot would lose any other key. */
 function checkKeys(
   value: unknown,
   keys: readonly string[],
@@ -210,8 +211,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Where a text stops being a log. JSON.parse gives no position; with a host a line, the first line
- * that is no member of an object, or lacks its comma, is the one.
+ * Where a text stops being a log. JSON.parse gives no position, but each host has its own line: the
+ * first line that is not a member of an object, or that lacks its comma, is the place.
  */
 function describeSyntaxError(text: string, { message }: SyntaxError): string {
   if (text.trim() === "") return "it is empty";
@@ -237,8 +238,8 @@ function describeSyntaxError(text: string, { message }: SyntaxError): string {
 }
 
 /**
- * Refuses a log that a name stands in twice, which JSON.parse takes for one: the other record would
- * be lost. Seen only where each host has its line, as in every log that dynip writes.
+ * Refuses a log that has a name twice: JSON.parse keeps only the last, and the other record would be
+ * lost. Found only where each host has its own line, as in every log that dynip writes.
  */
 function refuseDuplicates(text: string, count: number): void {
   let lines = 0;

@@ -1,17 +1,17 @@
-/** Reads what a server before this one has left: its client log, and the lines of its journal. */
+/** Reads what the last server left: its client log and the lines of its journal. */
 import { readWhole } from "../system/atomic-file.ts";
 import { ClientLogFormatError, decodeClientLog, decodeInto } from "./format.ts";
 import { HostTable } from "./host-table.ts";
-import { EXIT, UserError } from "../system/errors.ts";
+import { cannot, EXIT, type UserError } from "../system/errors.ts";
 import type { Files } from "../system/files.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Host, HostStore } from "../host.ts";
 
 /**
- * The hosts in the log at `target`, none where there is no log; how many of them DynIP 0.1e
- * recorded, and how large it is.
- * @param path as the user knows it
- * @throws UserError (exit code 2) when it is no client log
+ * Reads the log at `target`; a log that does not exist has no hosts.
+ * @param path the log's path in messages, as the user configured it
+ * @returns its hosts, how many of them DynIP 0.1e recorded, and its size in bytes
+ * @throws UserError (exit code 2) when it is not a client log
  */
 export async function readLog(
   target: string,
@@ -28,14 +28,15 @@ export async function readLog(
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, error.message, {
       cause: error,
-      hint: "it is left as it is; mend it, or move it away to start with no hosts",
+      hint: "it is left as it is; repair it, or move it away to start without hosts",
     });
   }
 }
 
 /**
- * Takes a line of the journal into `hosts`. A record that is older than the one there is already is
- * in the journal when a server was killed between a snapshot and the journal's cut.
+ * Puts the host in a line of the journal into `hosts`, unless `hosts` has a newer record: the journal
+ * has older ones when a server was killed after a snapshot and before it removed the journal.
+ * @throws UserError (exit code 2) when the line is not one host
  */
 export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): void {
   try {
@@ -46,7 +47,7 @@ export function replay({ text, where }: JournalLine, hosts: HostStore, path: str
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
       cause: error,
-      hint: "all is left as it is; mend the line, or move the journal away to do without it",
+      hint: "all is left as it is; repair the line, or move the journal away to start without it",
     });
   }
 }
@@ -54,7 +55,6 @@ export function replay({ text, where }: JournalLine, hosts: HostStore, path: str
 function decodeLine(text: string): [name: string, host: Host] {
   const [line, ...more] = decodeClientLog(`{${text}}`).hosts;
   if (!line || more.length > 0) throw new ClientLogFormatError("it is not one host");
-  if (!line[0].isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
   return line;
 }
 
@@ -73,19 +73,18 @@ function lastSeen({ ipv4, ipv6 }: Host): number {
 
 function decodeText(bytes: Uint8Array): string {
   try {
-    // A byte order mark is kept, so that it is refused: it would be lost at the next snapshot.
+    // A byte order mark stays in the text, so that it is refused: the next snapshot would lose it.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new ClientLogFormatError("it is not UTF-8 text");
   }
 }
 
-/** Why a log cannot be opened, as the user is told: exit code 2. */
+/** The error for a client log that cannot be opened: exit code 2. */
 export function cannotOpen(
   path: string,
   problem: string,
-  { hint, cause }: { hint?: string | undefined; cause?: unknown } = {},
+  options: { hint?: string | undefined; cause?: unknown } = {},
 ): UserError {
-  const message = `Cannot open client log "${path}": ${problem}`;
-  return new UserError(message, { exitCode: EXIT.clientLog, hint, cause });
+  return cannot("open client log", path, problem, { exitCode: EXIT.clientLog, ...options });
 }

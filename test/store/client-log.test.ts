@@ -324,7 +324,9 @@ describe("a log that cannot be kept is refused with exit code 2, and stays as it
     expect(await readFile(path, "utf8")).toBe(text);
     await writeFile(path, "{}");
     await writeFile(`${path}.journal`, `${NAS.replace("nas", "\\ud800")}\n`);
-    expect((await refused(path)).message).toContain("line 1: its name is not Unicode text");
+    expect((await refused(path)).message).toContain(
+      'line 1: host "\\ud800": its name is not Unicode text',
+    );
   });
 
   test("a folder in its place", async () => {

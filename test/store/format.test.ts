@@ -48,18 +48,7 @@ test("what is read is written again byte for byte, over many slices", () => {
 });
 
 test("any name comes back as it was, and stays on its line", () => {
-  const names = [
-    "__proto__",
-    "constructor",
-    "10",
-    "9",
-    '"]}',
-    "a\\",
-    "a\nb",
-    "\u2028",
-    "",
-    "\ud800",
-  ];
+  const names = ["__proto__", "constructor", "10", "9", '"]}', "a\\", "a\nb", "\u2028", ""];
   const hosts: Hosts = new Map(names.map((name) => [name, { ipv4: four }]));
   const text = encode(hosts);
   expect(text.split("\n")).toHaveLength(names.length + 3);
@@ -114,6 +103,7 @@ describe("what is no log is refused, and where is said", () => {
     ['{"a": ["192.0.2.1", "2026-02-03 25:00:00"]}', 'host "a": the time is "2026-02-03T25:00:00Z"'],
     ['{"nas": ["203.0.113.7", "2026-11', "it is not JSON"],
     ["\ufeff{}", "it begins with a byte order mark"],
+    [`{\n"\\ud800": {"ipv4":${sighting("192.0.2.1")}}\n}`, "its name is not Unicode text"],
     ["[]", "it is not a JSON object"],
     ["null", "it is not a JSON object"],
     ['"nas"', "it is not a JSON object"],
