@@ -55,23 +55,19 @@ export function decodeClientLog(text: string): DecodedClientLog {
  * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of the hosts then
  */
 export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
-  }
-  if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
-  const names = Object.keys(document);
-  refuseDuplicates(text, names.length);
+  const document = parse(text);
   let carriedOver = 0;
-  for (const name of names) {
+  let sightings = 0;
+  for (const name of Object.keys(document)) {
     const value = document[name];
     try {
       // JSON can escape half a surrogate pair, which no datagram and no UTF-8 text can hold.
       if (!name.isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
-      if (Array.isArray(value)) carriedOver++;
-      hosts.set(name, Array.isArray(value) ? decodeOldHost(value) : decodeHost(value));
+      const isOld = Array.isArray(value);
+      const host = isOld ? decodeOldHost(value) : decodeHost(value);
+      if (isOld) carriedOver++;
+      else sightings += Number(host.ipv4 !== undefined) + Number(host.ipv6 !== undefined);
+      hosts.set(name, host);
     } catch (error) {
       if (!(error instanceof ClientLogFormatError)) throw error;
       const line = lineOf(text, name);
@@ -80,6 +76,7 @@ export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number 
       );
     }
   }
+  refuseDuplicates(text, sightings + Number(Object.hasOwn(document, "address")));
   return carriedOver;
 }
 
@@ -210,6 +207,26 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function parse(text: string): Record<string, unknown> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    try {
+      document = JSON.parse(withoutLastComma(text));
+    } catch {
+      throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
+    }
+  }
+  if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
+  return document;
+}
+
+/** The text without a comma behind the last host, which stays when that host's line is removed by hand. */
+function withoutLastComma(text: string): string {
+  return text.replace(/([}\]]\s*),\s*\}\s*$/, "$1}");
+}
+
 /**
  * Where a text stops being a log. JSON.parse gives no position, but each host has its own line: the
  * first line that is not a member of an object, or that lacks its comma, is the place.
@@ -220,18 +237,20 @@ function describeSyntaxError(text: string, { message }: SyntaxError): string {
   const lines = text.trimEnd().split("\n");
   if (lines[0]!.trim() !== "{") return `it is not JSON (${message})`;
   const end = lines.findIndex((line) => line.trim() === "}");
-  const members = lines.slice(1, end === -1 ? undefined : end);
-  for (const [index, line] of members.entries()) {
-    const number = index + 2;
+  const members = lines
+    .map((line, index) => ({ line: line.trim(), number: index + 1 }))
+    .slice(1, end === -1 ? undefined : end)
+    .filter(({ line }) => line !== "");
+  for (const [index, { line, number }] of members.entries()) {
+    const member = line.replace(/\s*,$/, "");
+    if (member === "") return `line ${number}: a comma without a host`;
     try {
-      JSON.parse(`{${line.replace(/,\s*$/, "")}}`);
+      JSON.parse(`{${member}}`);
     } catch (error) {
       return `line ${number} is not JSON (${(error as SyntaxError).message})`;
     }
-    const hasComma = /,\s*$/.test(line);
     const isLast = index === members.length - 1;
-    if (hasComma && isLast && end !== -1) return `line ${number}: a comma behind the last host`;
-    if (!hasComma && !isLast) return `line ${number}: the comma at the end is missing`;
+    if (member === line && !isLast) return `line ${number}: the comma at the end is missing`;
   }
   if (end === -1) return `line ${lines.length}: the end is missing`;
   return `line ${end + 2}: there is something behind the end`;
@@ -239,22 +258,30 @@ function describeSyntaxError(text: string, { message }: SyntaxError): string {
 
 /**
  * Refuses a log that has a name twice: JSON.parse keeps only the last, and the other record would be
- * lost. Found only where each host has its own line, as in every log that dynip writes.
+ * lost. Each sighting has the key "address" once, so a text that has it more often has duplicates.
+ * @param count how many times the text of the log that was read has "address"
  */
 function refuseDuplicates(text: string, count: number): void {
-  let lines = 0;
-  for (let at = text.indexOf('\n"'); at !== -1; at = text.indexOf('\n"', at + 1)) lines++;
-  if (lines <= count) return;
+  let found = 0;
+  for (let at = text.indexOf(ADDRESS); at !== -1; at = text.indexOf(ADDRESS, at + 1)) {
+    if (text[at - 1] !== "\\") found++; // else it is the end of a name
+  }
+  if (found <= count) return;
   const seen = new Set<string>();
   for (const [index, line] of text.split("\n").entries()) {
-    const name = /^"(?:[^"\\]|\\.)*"(?=:)/.exec(line)?.[0];
-    if (name === undefined) continue;
+    const quoted = /^\s*("(?:[^"\\]|\\.)*"):/.exec(line)?.[1];
+    if (quoted === undefined) continue;
+    const name = JSON.parse(quoted) as string;
     if (seen.has(name)) {
-      throw new ClientLogFormatError(`line ${index + 1}: host ${name} is there a second time`);
+      const what = JSON.stringify(name);
+      throw new ClientLogFormatError(`line ${index + 1}: host ${what} is there a second time`);
     }
     seen.add(name);
   }
+  throw new ClientLogFormatError("a host, or an address of a host, is there a second time");
 }
+
+const ADDRESS = '"address"';
 
 /** The line on which a host's record begins, counted from 1. */
 function lineOf(text: string, name: string): number | undefined {

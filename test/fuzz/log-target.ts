@@ -1,4 +1,4 @@
-/** Mutated client logs, ours and DynIP 0.1e's, and lines of journals, through the decoder. */
+/** Decodes mutated client logs, ours and DynIP 0.1e's, and mutated lines of journals. */
 import {
   ClientLogFormatError,
   decodeClientLog,
@@ -87,7 +87,8 @@ function oddLog(random: Random): string {
   const counter = random.once(2) ? `,"counter":${value()}` : "";
   const host = `{"${random.pick(["ipv4", "ipv6"])}":${random.once(8) ? value() : sighting}${counter}}`;
   const old = `[${random.once(2) ? value() : address},${value()}]`;
-  return `{\n"nas": ${random.once(3) ? old : random.once(16) ? value() : host}\n}\n`;
+  const comma = random.once(4) ? "," : "";
+  return `{\n"nas": ${random.once(3) ? old : random.once(16) ? value() : host}${comma}\n}\n`;
 }
 
 function encode(hosts: Hosts): string {
@@ -110,6 +111,7 @@ const TOKENS = [
   "[",
   "]",
   ",\n",
+  ",\n}\n",
   "null",
   "true",
   "1e999",

@@ -78,8 +78,71 @@ describe("a log of DynIP 0.1e is carried over", () => {
   });
 });
 
+const ok = `"a": {"ipv4":${sighting("192.0.2.1")}}`;
+const old = '["203.0.113.7", "2026-11-22 13:07:50"]';
+
+describe("a comma behind the last host is read, as a line that was removed by hand leaves it", () => {
+  test.each([
+    ["in a log of our own", `{\n${ok},\n}\n`],
+    ["without the last newline", `{\n${ok},\n}`],
+    ["with spaces around it", `{\n${ok} , \r\n }\n\n`],
+    ["in a log on one line", `{${ok},}`],
+    [
+      "in a log with indentation",
+      `${JSON.stringify(JSON.parse(`{${ok}}`), null, 2).slice(0, -2)},\n}`,
+    ],
+  ])("%s", (_, text) => {
+    expect(encode(decodeClientLog(text).hosts)).toBe(`{\n${ok}\n}\n`);
+  });
+
+  test("in a log of DynIP 0.1e", () => {
+    const { hosts, carriedOver } = decodeClientLog(`{"a": ${old}, "b": ${old},}`);
+    expect([[...hosts.keys()], carriedOver]).toEqual([["a", "b"], 2]);
+  });
+});
+
+describe("a host that is there twice is refused: JSON.parse would drop the first record", () => {
+  const other = `"b": {"ipv4":${sighting("192.0.2.2")}}`;
+  test.each([
+    [
+      "on its own line",
+      `{\n${ok},\n${other},\n${ok}\n}\n`,
+      'line 4: host "a" is there a second time',
+    ],
+    ["before a last comma", `{\n${ok},\n${ok},\n}\n`, 'line 3: host "a" is there a second time'],
+    [
+      "escaped",
+      `{\n${ok},\n${ok.replace("a", "\\u0061")}\n}\n`,
+      'line 3: host "a" is there a second time',
+    ],
+    ["with indentation", `{\n  ${ok},\n  ${ok}\n}`, 'line 3: host "a" is there a second time'],
+    [
+      "with another on one line",
+      `{${ok},${ok}}`,
+      "a host, or an address of a host, is there a second time",
+    ],
+    [
+      "with a family twice",
+      `{\n${ok.slice(0, -1)},${ok.slice(6)}\n}`,
+      "a host, or an address of a host, is there a second time",
+    ],
+    [
+      "called address",
+      `{\n${ok.replace("a", "address")},\n${ok.replace("a", "address")}\n}`,
+      'line 3: host "address" is there a second time',
+    ],
+  ])("%s", (_, text, problem) => {
+    expect(() => decodeClientLog(text)).toThrow(problem);
+  });
+
+  test("a host called address, or with that in its name, is there once", () => {
+    const names = ["address", '"address"', '\\"address', "ipv4"];
+    const text = encode(new Map(names.map((name) => [name, { ipv4: four, ipv6: six }])));
+    expect([...decodeClientLog(text).hosts.keys()]).toEqual(names);
+  });
+});
+
 describe("what is no log is refused, and where is said", () => {
-  const ok = `"a": {"ipv4":${sighting("192.0.2.1")}}`;
   test.each([
     ["", "it is empty"],
     [" \n", "it is empty"],
@@ -88,14 +151,15 @@ describe("what is no log is refused, and where is said", () => {
     [`{\n${ok},\n"b" {},\n"c": {}\n}\n`, "line 3 is not JSON"],
     [`{\n${ok}\n`, "line 2: the end is missing"],
     [`{\n${ok}\n}\n}\n`, "line 4: there is something behind the end"],
-    [`{\n${ok},\n}\n`, "line 2: a comma behind the last host"],
+    [`{\n${ok},,\n}\n`, "line 2 is not JSON"],
+    ["{,}", "it is not JSON"],
+    ["{\n,\n}", "line 2: a comma without a host"],
+    [`{\n${ok}\n\n"b" {}\n}`, "line 2: the comma at the end is missing"],
+    [`{\n\n${ok},\n\n"b" {}\n}`, "line 5 is not JSON"],
+    [`{\n${ok},\n}\n}\n`, "line 4: there is something behind the end"],
     [
       `{\n${ok}\n"b": {"ipv4":${sighting("192.0.2.2")}}\n}\n`,
       "line 2: the comma at the end is missing",
-    ],
-    [
-      `{\n${ok},\n"b": {"ipv4":${sighting("192.0.2.2")}},\n${ok}\n}\n`,
-      'line 4: host "a" is there a second time',
     ],
     [`{\n"a": {"ipv4":${sighting("192.0.2.1", "2026-02-30T08:00:00.000Z")}}\n}`, "ipv4.since is"],
     ['{"a": ["192.0.2.1", "2026-13-01 00:00:00"]}', 'host "a": the time is "2026-13-01T00:00:00Z"'],
