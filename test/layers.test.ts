@@ -50,6 +50,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "server/registry.ts": [],
   "store/format.ts": [],
   "store/host-table.ts": [],
+  "store/members.ts": [],
   "store/name-index.ts": [],
   "system/redact.ts": [],
 };

@@ -15,16 +15,8 @@
  */
 import { canonicalAddress, type Family, familyOf } from "../protocol/address.ts";
 import { decodeCounter, encodeCounter } from "../protocol/message.ts";
-import type { Host, HostStore, Hosts, Sighting } from "../host.ts";
-
-/** The text is not a client log; the message says where and why. */
-export class ClientLogFormatError extends Error {}
-
-export interface DecodedClientLog {
-  hosts: Hosts;
-  /** How many of the hosts were recorded by DynIP 0.1e. */
-  carriedOver: number;
-}
+import type { Host, HostStore, Sighting } from "../host.ts";
+import { ClientLogFormatError, errorAt, type Member, memberOf, membersOf } from "./members.ts";
 
 /** The log's text, in slices of 256 hosts, so that other work gets its turn between two of them. */
 export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): Generator<string> {
@@ -41,42 +33,25 @@ export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): G
 }
 
 /**
- * The hosts in a log's text.
- * @throws ClientLogFormatError when any part of it cannot be read
- */
-export function decodeClientLog(text: string): DecodedClientLog {
-  const hosts: Hosts = new Map();
-  return { hosts, carriedOver: decodeInto(hosts, text) };
-}
-
-/**
- * Puts the hosts in a log's text into `hosts`.
+ * Puts the hosts in a log's text into `hosts`, which has none yet.
  * @returns how many of them DynIP 0.1e recorded
- * @throws ClientLogFormatError as {@link decodeClientLog}; `hosts` may have some of the hosts then
+ * @throws ClientLogFormatError when any part of the text cannot be read; `hosts` may have some of the
+ *   hosts then
  */
-export function decodeInto(hosts: Pick<HostStore, "set">, text: string): number {
-  const document = parse(text);
+export function decodeClientLog(text: string, hosts: Pick<HostStore, "size" | "set">): number {
   let carriedOver = 0;
-  let sightings = 0;
-  for (const name of Object.keys(document)) {
-    const value = document[name];
+  for (const member of membersOf(text)) {
+    const { size } = hosts;
     try {
-      // JSON can escape half a surrogate pair, which no datagram and no UTF-8 text can hold.
-      if (!name.isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
-      const isOld = Array.isArray(value);
-      const host = isOld ? decodeOldHost(value) : decodeHost(value);
-      if (isOld) carriedOver++;
-      else sightings += Number(host.ipv4 !== undefined) + Number(host.ipv6 !== undefined);
-      hosts.set(name, host);
+      hosts.set(member.name, decodeMember(member));
+      if (hosts.size === size) throw nameError(member.name, " is there a second time");
     } catch (error) {
-      if (!(error instanceof ClientLogFormatError)) throw error;
-      const line = lineOf(text, name);
-      throw new ClientLogFormatError(
-        `${line === undefined ? "" : `line ${line}: `}host ${JSON.stringify(name)}: ${error.message}`,
-      );
+      throw error instanceof ClientLogFormatError
+        ? errorAt(text, member.start, error.message)
+        : error;
     }
+    if (Array.isArray(member.value)) carriedOver++;
   }
-  refuseDuplicates(text, sightings + Number(Object.hasOwn(document, "address")));
   return carriedOver;
 }
 
@@ -94,7 +69,30 @@ export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string 
   return `${JSON.stringify(name)}: {${members.join(",")}}`;
 }
 
-function decodeHost(value: unknown): Host {
+/**
+ * The reverse of {@link encodeHost}.
+ * @throws ClientLogFormatError when the line is not one host
+ */
+export function decodeHost(line: string): [name: string, host: Host] {
+  const member = memberOf(line);
+  return [member.name, decodeMember(member)];
+}
+
+function decodeMember({ name, value }: Member): Host {
+  try {
+    // JSON can escape half a surrogate pair, which no datagram and no UTF-8 text can hold.
+    if (!name.isWellFormed()) throw new ClientLogFormatError("its name is not Unicode text");
+    return Array.isArray(value) ? decodeOldRecord(value) : decodeRecord(value);
+  } catch (error) {
+    throw error instanceof ClientLogFormatError ? nameError(name, `: ${error.message}`) : error;
+  }
+}
+
+function nameError(name: string, problem: string): ClientLogFormatError {
+  return new ClientLogFormatError(`host ${JSON.stringify(name)}${problem}`);
+}
+
+function decodeRecord(value: unknown): Host {
   const { ipv4, ipv6, counter } = checkKeys(value, HOST_KEYS);
   if (ipv4 === undefined && ipv6 === undefined) throw new ClientLogFormatError("it has no address");
   const host: { -readonly [Key in keyof Host]: Host[Key] } = {};
@@ -118,7 +116,7 @@ function decodeSighting(value: unknown, family: Family): Sighting {
 }
 
 /** `[address, time]`, as DynIP 0.1e's server writes it: IPv4 only. */
-function decodeOldHost(value: readonly unknown[]): Host {
+function decodeOldRecord(value: readonly unknown[]): Host {
   const [address, time] = value;
   const parts = typeof time === "string" ? OLD_TIME.exec(time) : null;
   if (value.length !== 2 || !parts) {
@@ -205,86 +203,4 @@ function checkKeys(
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parse(text: string): Record<string, unknown> {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    try {
-      document = JSON.parse(withoutLastComma(text));
-    } catch {
-      throw new ClientLogFormatError(describeSyntaxError(text, error as SyntaxError));
-    }
-  }
-  if (!isObject(document)) throw new ClientLogFormatError("it is not a JSON object");
-  return document;
-}
-
-/** The text without a comma behind the last host, which stays when that host's line is removed by hand. */
-function withoutLastComma(text: string): string {
-  return text.replace(/([}\]]\s*),\s*\}\s*$/, "$1}");
-}
-
-/**
- * Where a text stops being a log. JSON.parse gives no position, but each host has its own line: the
- * first line that is not a member of an object, or that lacks its comma, is the place.
- */
-function describeSyntaxError(text: string, { message }: SyntaxError): string {
-  if (text.trim() === "") return "it is empty";
-  if (text.startsWith("\ufeff")) return "it begins with a byte order mark";
-  const lines = text.trimEnd().split("\n");
-  if (lines[0]!.trim() !== "{") return `it is not JSON (${message})`;
-  const end = lines.findIndex((line) => line.trim() === "}");
-  const members = lines
-    .map((line, index) => ({ line: line.trim(), number: index + 1 }))
-    .slice(1, end === -1 ? undefined : end)
-    .filter(({ line }) => line !== "");
-  for (const [index, { line, number }] of members.entries()) {
-    const member = line.replace(/\s*,$/, "");
-    if (member === "") return `line ${number}: a comma without a host`;
-    try {
-      JSON.parse(`{${member}}`);
-    } catch (error) {
-      return `line ${number} is not JSON (${(error as SyntaxError).message})`;
-    }
-    const isLast = index === members.length - 1;
-    if (member === line && !isLast) return `line ${number}: the comma at the end is missing`;
-  }
-  if (end === -1) return `line ${lines.length}: the end is missing`;
-  return `line ${end + 2}: there is something behind the end`;
-}
-
-/**
- * Refuses a log that has a name twice: JSON.parse keeps only the last, and the other record would be
- * lost. Each sighting has the key "address" once, so a text that has it more often has duplicates.
- * @param count how many times the text of the log that was read has "address"
- */
-function refuseDuplicates(text: string, count: number): void {
-  let found = 0;
-  for (let at = text.indexOf(ADDRESS); at !== -1; at = text.indexOf(ADDRESS, at + 1)) {
-    if (text[at - 1] !== "\\") found++; // else it is the end of a name
-  }
-  if (found <= count) return;
-  const seen = new Set<string>();
-  for (const [index, line] of text.split("\n").entries()) {
-    const quoted = /^\s*("(?:[^"\\]|\\.)*"):/.exec(line)?.[1];
-    if (quoted === undefined) continue;
-    const name = JSON.parse(quoted) as string;
-    if (seen.has(name)) {
-      const what = JSON.stringify(name);
-      throw new ClientLogFormatError(`line ${index + 1}: host ${what} is there a second time`);
-    }
-    seen.add(name);
-  }
-  throw new ClientLogFormatError("a host, or an address of a host, is there a second time");
-}
-
-const ADDRESS = '"address"';
-
-/** The line on which a host's record begins, counted from 1. */
-function lineOf(text: string, name: string): number | undefined {
-  const index = text.split("\n").findIndex((line) => line.startsWith(`${JSON.stringify(name)}:`));
-  return index === -1 ? undefined : index + 1;
 }

@@ -14,7 +14,7 @@
  * were lost; those of the columns were 16, 17 and 60 ms, and none was lost.
  */
 import { ipv4FromNumber, ipv4ToNumber } from "../protocol/address.ts";
-import { NameIndex } from "./name-index.ts";
+import { type Fill, NameIndex } from "./name-index.ts";
 import type { Host, HostStore, Sighting } from "../host.ts";
 
 /** {@link get} and iteration return copies: a later {@link set} does not change them. */
@@ -32,9 +32,9 @@ export class HostTable implements HostStore {
   #lastName: string | undefined;
   #lastRow: number | undefined;
 
-  /** @param seed 32 random bits, see {@link NameIndex} */
-  constructor(seed: number) {
-    this.#names = new NameIndex(seed);
+  /** @param fill see {@link NameIndex} */
+  constructor(fill: Fill) {
+    this.#names = new NameIndex(fill);
   }
 
   get size(): number {

@@ -1,7 +1,8 @@
 /** Reads what the last server left: its client log and the lines of its journal. */
 import { readWhole } from "../system/atomic-file.ts";
-import { ClientLogFormatError, decodeClientLog, decodeInto } from "./format.ts";
+import { decodeClientLog, decodeHost } from "./format.ts";
 import { HostTable } from "./host-table.ts";
+import { ClientLogFormatError } from "./members.ts";
 import { cannot, EXIT, type UserError } from "../system/errors.ts";
 import type { Files } from "../system/files.ts";
 import type { JournalLine } from "./journal.ts";
@@ -18,11 +19,11 @@ export async function readLog(
   path: string,
   files: Files,
 ): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
-  const bytes = await readWhole(target, files);
-  if (bytes === undefined) return { hosts: newTable(), carriedOver: 0, bytes: 0 };
   const hosts = newTable();
+  const bytes = await readWhole(target, files);
+  if (bytes === undefined) return { hosts, carriedOver: 0, bytes: 0 };
   try {
-    const carriedOver = decodeInto(hosts, decodeText(bytes));
+    const carriedOver = decodeClientLog(decodeText(bytes), hosts);
     return { hosts, carriedOver, bytes: bytes.length };
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
@@ -40,7 +41,7 @@ export async function readLog(
  */
 export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): void {
   try {
-    const [name, host] = decodeLine(text);
+    const [name, host] = decodeHost(text);
     const known = hosts.get(name);
     if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
   } catch (error) {
@@ -52,15 +53,16 @@ export function replay({ text, where }: JournalLine, hosts: HostStore, path: str
   }
 }
 
-function decodeLine(text: string): [name: string, host: Host] {
-  const [line, ...more] = decodeClientLog(`{${text}}`).hosts;
-  if (!line || more.length > 0) throw new ClientLogFormatError("it is not one host");
-  return line;
+function newTable(): HostTable {
+  return new HostTable((array) => {
+    for (let at = 0; at < array.length; at += RANDOM_AT_ONCE) {
+      crypto.getRandomValues(array.subarray(at, at + RANDOM_AT_ONCE));
+    }
+  });
 }
 
-function newTable(): HostTable {
-  return new HostTable(crypto.getRandomValues(new Uint32Array(1))[0]!);
-}
+/** crypto.getRandomValues fills at most 65,536 bytes. */
+const RANDOM_AT_ONCE = 16_384;
 
 function isOlder(host: Host, than: Host): boolean {
   if (host.counter !== than.counter) return (host.counter ?? -1) < (than.counter ?? -1);

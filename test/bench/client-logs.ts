@@ -2,11 +2,12 @@
 import { join } from "node:path";
 
 import { encodeClientLog } from "../../src/store/format.ts";
-import type { Host, Hosts } from "../../src/host.ts";
+import type { Host } from "../../src/host.ts";
+import { namesOfOneKeyHash, namesOfOneXxHash32 } from "../colliding-names.ts";
 import { hostName } from "./programs/hosts.ts";
 
-/** Whether the hosts in a log have a counter. */
-export type Kind = "plain" | "signed";
+/** Plain hosts, signed ones, or plain ones whose names are made to collide in hashes. */
+export type Kind = "plain" | "signed" | "colliding";
 
 export class ClientLogs {
   readonly #folder: string;
@@ -34,12 +35,20 @@ async function write(path: string, kind: Kind, count: number): Promise<void> {
   const anHourAgo = Date.now() - 3_600_000;
   const ipv4 = { address: "127.0.0.1", since: anHourAgo, lastSeen: anHourAgo };
   const host: Host = kind === "signed" ? { ipv4, counter: anHourAgo * 1000 } : { ipv4 };
-  const hosts: Hosts = new Map();
-  for (let index = 0; index < count; index++) hosts.set(hostName(index), host);
+  const names = kind === "colliding" ? collidingNames(count) : ordinaryNames(count);
   const file = Bun.file(path).writer();
-  for (const slice of encodeClientLog(hosts)) {
+  for (const slice of encodeClientLog(names.map((name) => [name, host]))) {
     file.write(slice);
     await file.flush();
   }
   await file.end();
+}
+
+function* ordinaryNames(count: number): Generator<string, undefined> {
+  for (let index = 0; index < count; index++) yield hostName(index);
+}
+
+function collidingNames(count: number): IteratorObject<string> {
+  const names = namesOfOneXxHash32().slice(0, count / 2);
+  return [...names, ...namesOfOneKeyHash(count - names.length)].values();
 }

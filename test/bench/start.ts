@@ -1,8 +1,10 @@
 /**
- * The time from the server's start until it listens, with 100,000 and with 1,000,000 hosts in its
- * log, beside `JSON.parse` of the same file; and its peak memory with a million.
+ * The time from the server's start until it listens: with 100,000 and with 1,000,000 hosts in its log
+ * beside `JSON.parse` of the same file, and with names that are made to collide beside ordinary ones.
+ * And the peak memory with a million hosts.
  */
 import { alternate } from "./alternate.ts";
+import type { Kind } from "./client-logs.ts";
 import { startDynip } from "./dynip-server.ts";
 import type { Bench, Row } from "./measure.ts";
 import { peakMemory } from "./peak-memory.ts";
@@ -12,9 +14,10 @@ import { ratios } from "./statistics.ts";
 const HOSTS = 100_000;
 const MANY_HOSTS = 1_000_000;
 const ROUNDS_WITH_MANY = 3;
+const COLLIDING_HOSTS = 30_000;
 
 export async function start(bench: Bench): Promise<Row[]> {
-  return [await withHosts(bench), ...(await withManyHosts(bench))];
+  return [await withHosts(bench), await withCollidingHosts(bench), ...(await withManyHosts(bench))];
 }
 
 async function withHosts(bench: Bench): Promise<Row> {
@@ -33,6 +36,25 @@ async function withHosts(bench: Bench): Promise<Row> {
     reference: { name: "JSON.parse of the same file", unit: "ms", samples: parsed },
     result: { unit: "times", samples: ratios(dynip, parsed) },
     bar: { at: "most", value: 6 },
+  };
+}
+
+/** Half of them collide in xxHash32, half in the engine's hash of keys. */
+async function withCollidingHosts(bench: Bench): Promise<Row> {
+  const startedIn = async (kind: Kind) => {
+    await using server = await startDynip(bench.clientLogs, kind, COLLIDING_HOSTS);
+    return server.startedIn;
+  };
+  const { ordinary, colliding } = await alternate(bench, {
+    ordinary: () => startedIn("plain"),
+    colliding: () => startedIn("colliding"),
+  });
+  return {
+    what: "dynip serve, start to listening, 30,000 names that collide",
+    dynip: { name: "dynip", unit: "ms", samples: colliding },
+    reference: { name: "30,000 ordinary names", unit: "ms", samples: ordinary },
+    result: { unit: "times", samples: ratios(colliding, ordinary) },
+    bar: { at: "most", value: 10 },
   };
 }
 

@@ -218,7 +218,7 @@ describe("a log that it cannot keep is exit code 2", () => {
       exitCode: 2,
       stdout: "",
       stderr: expect.stringContaining(
-        `error: Cannot open client log "${setup.logPath}": line 2 is not JSON`,
+        `error: Cannot open client log "${setup.logPath}": line 2: it is not JSON`,
       ),
     });
     expect(await readFile(setup.logPath, "utf8")).toBe(damaged);

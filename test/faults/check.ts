@@ -2,8 +2,9 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
 import { openClientLog } from "../../src/store/client-log.ts";
-import { decodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { encodeHost } from "../../src/store/format.ts";
 import type { Host, HostStore } from "../../src/host.ts";
+import { hostsIn } from "../hosts-in.ts";
 import { recordedLog } from "../recorded-log.ts";
 import { temporaryFolder } from "../temporary.ts";
 import type { Contents } from "./disk.ts";
@@ -23,7 +24,7 @@ export function recordOf(name: string, counter: number): Host {
 export function survivors(contents: Contents): Map<string, number> {
   const counters = new Map<string, number>();
   const take = (text: string) => {
-    for (const [name, { counter = 0 }] of decodeClientLog(text).hosts) {
+    for (const [name, { counter = 0 }] of hostsIn(text)) {
       counters.set(name, Math.max(counter, counters.get(name) ?? 0));
     }
   };
@@ -52,7 +53,7 @@ export async function restart(
     const wrong = compare(clientLog.hosts, acknowledged, "opened");
     clientLog.begin();
     await clientLog.close();
-    const { hosts } = decodeClientLog(await readFile(path, "utf8"));
+    const hosts = hostsIn(await readFile(path, "utf8"));
     wrong.push(...compare(hosts, acknowledged, "closed"));
     const left = (await readdir(folder.path)).filter((name) => name !== LOG);
     if (left.length > 0 && left.join() !== `${LOG}.tmp`) wrong.push(`left over: ${left}`);
@@ -65,7 +66,7 @@ export async function restart(
 /** Whether a log is one, or is not there yet. */
 export function isLog(bytes: Buffer | undefined): boolean {
   try {
-    if (bytes) decodeClientLog(bytes.toString());
+    if (bytes) hostsIn(bytes.toString());
     return true;
   } catch {
     return false;

@@ -4,10 +4,11 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
-import { decodeClientLog, encodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { decodeHost, encodeClientLog, encodeHost } from "../../src/store/format.ts";
 import { openClientLog } from "../../src/store/client-log.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
 import type { Host, Hosts } from "../../src/host.ts";
+import { hostsIn } from "../hosts-in.ts";
 import { SILENT } from "../recorded-log.ts";
 import { type TemporaryFolder, temporaryFolder } from "../temporary.ts";
 import { Mutator } from "./mutator.ts";
@@ -165,15 +166,12 @@ function split(input: Uint8Array): (Uint8Array | undefined)[] {
 
 /** The hosts in the files, by a simple reader: the highest counter wins, then the latest time. */
 function replayed([log, ...journals]: (Uint8Array | undefined)[]): Hosts {
-  const hosts = decodeClientLog(log ? strict.decode(log) : "{}").hosts;
+  const hosts = hostsIn(log ? strict.decode(log) : "{}");
   for (const journal of journals) {
     for (const line of linesOf(journal)) {
-      const decoded = decodeClientLog(`{${line}}`).hosts;
-      if (decoded.size !== 1) throw new Error("a line is one host");
-      for (const [name, host] of decoded) {
-        const known = hosts.get(name);
-        if (!known || isAtLeast(rank(host), rank(known))) hosts.set(name, host);
-      }
+      const [name, host] = decodeHost(line);
+      const known = hosts.get(name);
+      if (!known || isAtLeast(rank(host), rank(known))) hosts.set(name, host);
     }
   }
   return hosts;

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 
 import { GroupCommit } from "../../src/store/group-commit.ts";
-import { HostTable } from "../../src/store/host-table.ts";
+import { newHostTable } from "../host-table.ts";
 import type { Host } from "../../src/host.ts";
 
 const HOST: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 0 } };
 
 /** Commits to a disk that takes each batch at once, by a clock that stands still. */
 function newCommits() {
-  const hosts = new HostTable(0);
+  const hosts = newHostTable();
   const batches: string[][] = [];
   const news: boolean[] = [];
   const waits: number[] = [];

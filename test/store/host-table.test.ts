@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { HostTable } from "../../src/store/host-table.ts";
+import type { HostTable } from "../../src/store/host-table.ts";
 import type { Host, Hosts } from "../../src/host.ts";
+import { newHostTable } from "../host-table.ts";
 
 const time = fc.integer({ min: 0, max: 4_102_444_800_000 });
 const sighting = (address: fc.Arbitrary<string>) =>
@@ -22,7 +23,7 @@ const host: fc.Arbitrary<Host> = fc
 const name = fc.constantFrom("nas", "pi", "__proto__", "constructor", "", "ß");
 
 function tableOf(hosts: Iterable<[string, Host]>): HostTable {
-  const table = new HostTable(1);
+  const table = newHostTable();
   for (const [one, record] of hosts) table.set(one, record);
   return table;
 }
@@ -31,7 +32,7 @@ test("it holds what a Map holds, in the same order", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(name, host), { maxLength: 20 }), (changes) => {
       const map: Hosts = new Map();
-      const table = new HostTable(1);
+      const table = newHostTable();
       for (const [one, record] of changes) {
         map.set(one, record);
         table.set(one, record);
@@ -99,7 +100,7 @@ describe("marks", () => {
   });
 
   test("of a name that is not there are none", () => {
-    const table = new HostTable(1);
+    const table = newHostTable();
     table.mark("nas");
     expect(table.markedSize).toBe(0);
   });
