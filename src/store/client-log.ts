@@ -294,6 +294,7 @@ const NEW_FILE_MODE = 0o600;
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "the server's user must be able to read the log and to write in its folder",
   ENOENT: "make the folder first, or change client_log_path",
+  ENOSPC: "make room on the disk: the server could acknowledge nothing",
   ENOTDIR: "change client_log_path",
   EROFS: "change client_log_path to a folder that can be written to",
 };

@@ -240,6 +240,52 @@ describe("where nothing can be written", () => {
   });
 });
 
+/** Runs a command in a mount namespace, where the folder is a full disk with copies of the files. */
+const onFullDisk = (folder: string, files: readonly string[], ...command: string[]): string[] => [
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
+  `folder=$1 files=$2
+  mount -t tmpfs -o size=64k dynip-test "$folder" || exit 77
+  while [ "$files" -gt 0 ]; do cp "$3" "$folder" || exit 77; files=$((files - 1)); shift; done
+  shift 2
+  cat /dev/zero >"$folder/filler" 2>/dev/null
+  "$@"
+  status=$?
+  ls "$folder" >&2
+  exit $status`,
+  "sh",
+  folder,
+  String(files.length),
+  ...files,
+  ...command,
+];
+
+test.skipIf(!canMount).each([["without a log"], ["with a log"]])(
+  "on a full disk, %s, serve says that it is full, and leaves nothing (Linux, root)",
+  async (what) => {
+    await using setup = await newSignedSetup();
+    const files = [setup.config];
+    if (what === "with a log") {
+      await writeFile(setup.logPath, "{}");
+      files.push(setup.logPath);
+    }
+    await mkdir(setup.file("full"));
+    const config = setup.file("full/dynip.toml");
+    const command = onFullDisk(setup.file("full"), files, BINARY, "serve", config);
+    const { exitCode, stderr } = await run(command, setup.path);
+    expect(stderr).toBe(
+      `error: Cannot open client log "${setup.file("full/dynip.json")}": no space left on the disk
+hint: make room on the disk: the server could acknowledge nothing
+${files.length > 1 ? "dynip.json\n" : ""}dynip.toml
+filler
+`,
+    );
+    expect(exitCode).toBe(2);
+  },
+);
+
 describe.skipIf(!HAS_SIGNALS)("a symbolic link at client_log_path", () => {
   test("is followed, and stays a link", async () => {
     await using setup = await newSignedSetup();

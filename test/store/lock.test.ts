@@ -1,8 +1,8 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { readdir, writeFile } from "node:fs/promises";
+import { chown, link, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 
-import { acquireLock, type Lock } from "../../src/store/lock.ts";
+import { acquireLock, type Lock, LockError } from "../../src/store/lock.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 /** A process that takes the lock, says so and waits until it is killed. */
@@ -81,12 +81,74 @@ test("a file that a power cut left blank is no obstacle", async () => {
   }
 });
 
+describe.skipIf(process.platform === "win32")(
+  "a file that was not made for the lock is left as it is:",
+  () => {
+    const onRoot = test.skipIf(process.getuid?.() !== 0);
+
+    test("the target of a symbolic link", async () => {
+      await using folder = await temporaryFolder();
+      await writeFile(folder.file("precious"), "");
+      await symlink("precious", folder.file("log.lock"));
+      await expect(acquireLock(folder.file("log.lock"))).rejects.toThrow(
+        new LockError("it is a symbolic link"),
+      );
+      expect(await readFile(folder.file("precious"), "utf8")).toBe("");
+      await symlink("gone", folder.file("dangling"));
+      await expect(acquireLock(folder.file("dangling"))).rejects.toThrow("it is a symbolic link");
+      expect(existsSync(folder.file("gone"))).toBe(false);
+    });
+
+    test("a file with another name", async () => {
+      await using folder = await temporaryFolder();
+      await writeFile(folder.file("precious"), "");
+      await link(folder.file("precious"), folder.file("log.lock"));
+      await expect(acquireLock(folder.file("log.lock"))).rejects.toThrow(
+        new LockError("it has a second name (a hard link)"),
+      );
+      expect(await readFile(folder.file("precious"), "utf8")).toBe("");
+    });
+
+    onRoot("another user's file (root)", async () => {
+      await using folder = await temporaryFolder();
+      await writeFile(folder.file("log.lock"), "");
+      await chown(folder.file("log.lock"), 54_321, 54_321);
+      await expect(acquireLock(folder.file("log.lock"))).rejects.toThrow(
+        new LockError("it belongs to another user (uid 54321)"),
+      );
+      expect(await readFile(folder.file("log.lock"), "utf8")).toBe("");
+    });
+
+    test("a named pipe", async () => {
+      await using folder = await temporaryFolder();
+      Bun.spawnSync(["mkfifo", folder.file("log.lock")]);
+      await expect(acquireLock(folder.file("log.lock"))).rejects.toThrow(
+        "it is not a regular file",
+      );
+    });
+
+    test("a file with other content", async () => {
+      await using folder = await temporaryFolder();
+      const notes = "notes of mine, as long as a page of a database. ".repeat(99);
+      await writeFile(folder.file("log.lock"), notes);
+      await expect(acquireLock(folder.file("log.lock"))).rejects.toThrow(
+        new LockError("it has other content"),
+      );
+      expect(await readFile(folder.file("log.lock"), "utf8")).toBe(notes);
+    });
+
+    test("while a lock in a folder behind a symbolic link is a lock", async () => {
+      await using folder = await temporaryFolder();
+      await mkdir(folder.file("real"));
+      await symlink("real", folder.file("link"));
+      const lock = await held(folder.file("link/log.lock"));
+      expect((await acquireLock(folder.file("real/log.lock"))).isHeld).toBe(false);
+      await lock.release();
+    });
+  },
+);
+
 test("a lock that cannot be made says why", async () => {
   await using folder = await temporaryFolder();
   await expect(acquireLock(folder.file("no such folder/log.lock"))).rejects.toThrow("ENOENT");
-  await writeFile(
-    folder.file("garbage.lock"),
-    "this is no database, and long enough to be read as one".repeat(9),
-  );
-  await expect(acquireLock(folder.file("garbage.lock"))).rejects.toThrow();
 });
