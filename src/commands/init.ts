@@ -201,7 +201,7 @@ async function readOldConf(from: string): Promise<OldConf> {
 /** Writes the configuration so that only its owner can read it: it holds a secret. */
 async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
   try {
-    if (force) await replaceFile((await findFile(path)).target, [text], CONFIG_MODE);
+    if (force) await replaceFile((await findFile(path)).target, [text], { mode: CONFIG_MODE });
     else await createFile(path, text);
   } catch (error) {
     switch (errorCode(error)) {

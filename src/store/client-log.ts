@@ -241,7 +241,8 @@ export class ClientLog {
       bytes += slice.length;
       return slice;
     });
-    await this.#parts.replace(target, slices, mode, this.#parts.files);
+    const access = { mode, onOwnerLost: (error: unknown) => this.#ownerLost(error) };
+    await this.#parts.replace(target, slices, access, this.#parts.files);
     await journal.dropOld();
     this.#snapshotBytes = bytes;
     this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
@@ -260,6 +261,13 @@ export class ClientLog {
       this.#parts.log.warn(`${part}client log "${this.#opened.path}" is written again`);
     }
     return true;
+  }
+
+  #ownerLost(error: unknown): void {
+    this.#parts.log.warn(
+      `Cannot keep the owner of client log "${this.#opened.path}": ${reasonOf(error)}`,
+      "it belongs to the server's user now; run the server as its owner, or as root",
+    );
   }
 
   #failure(error: unknown, part = ""): string {

@@ -1,13 +1,26 @@
 /**
- * Replaces a file whole or not at all: a reader, or a machine that loses power, finds the old file
- * or the new one and never a part of either.
+ * Replaces a file whole or not at all: after a crash at any time there is the old file or the new one,
+ * and never a part of either.
  */
+import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 import { errorCode } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
+
+/** Who may use the new file. */
+export interface Access {
+  /** Its permission bits, whatever the umask. */
+  readonly mode: number;
+  /**
+   * If given, the new file has owner, group and permission bits of the file that it replaces, and `mode`
+   * is for a file that there was not. Called with the reason when the system does not let this process
+   * keep the owner or the group; without its group the file has no permissions for one.
+   */
+  readonly onOwnerLost?: (error: unknown) => void;
+}
 
 /** What renaming depends on; this machine unless a test says otherwise. */
 export interface Renaming {
@@ -16,49 +29,48 @@ export interface Renaming {
 }
 
 /**
- * Writes `chunks` to a temporary file in the same folder, syncs it, renames it over `path` and
- * syncs the folder. Each chunk is written off the main thread before the next is asked for, so a
- * producer of small chunks never holds up the event loop.
- * @param path the file to replace or create; not a symbolic link, which would be replaced itself
+ * Writes `chunks` to a temporary file in the same folder, syncs it, renames it over `path` and syncs
+ * the folder. Each chunk is written by another thread before the next is made, so the event loop never
+ * waits longer than a chunk takes to make.
+ * @param path the file to replace or create; a symbolic link would be replaced itself
  * @param chunks its new content
- * @param mode its permission bits, whatever the umask
- * @throws the operating system's error; the file is then as it was, and the temporary one is gone
- *   unless the system refuses that, too
+ * @throws the operating system's error; the file is unchanged then, and the temporary one removed if
+ *   the system allows it
  */
 export async function replaceFile(
   path: string,
   chunks: Iterable<string>,
-  mode: number,
+  access: Access,
   files: Files = realFiles,
   renaming: Renaming = { platform: process.platform, sleep: setTimeout },
 ): Promise<void> {
   const temporary = temporaryPath(path);
-  // A temporary file that a killed process left, or a link somebody put there, is not written to.
+  // A killed process may have left one, and another user may have put a link there. "x" follows no link.
   await files.rm(temporary, { force: true });
   const file = await files.open(temporary, "wx", 0o600);
   try {
     try {
       for (const chunk of chunks) await file.writeFile(chunk);
-      await file.chmod(mode);
+      await giveAccess(file, path, access, files);
       await file.sync();
     } finally {
       await file.close();
     }
     await renameOver(temporary, path, files, renaming);
   } catch (error) {
-    // The next try removes it; why this one failed is what is to be told.
+    // The first error is the one to report; the next try removes the file, too.
     await files.rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
   await syncFolder(dirname(path), files);
 }
 
-/** What stands at a path cannot be replaced; the message says what it is. */
+/** What is at the path is not a file that can be replaced or read; the message says what it is. */
 export class NotAFileError extends Error {}
 
 /**
- * The regular file that `path` names, behind symbolic links, for {@link replaceFile}.
- * @returns its path, and its permission bits unless it is still to be made
+ * Follows symbolic links to the regular file that {@link replaceFile} can replace.
+ * @returns its path, and its permission bits if it exists
  * @throws NotAFileError when there is something else; the operating system's error
  */
 export async function findFile(
@@ -80,13 +92,13 @@ export async function findFile(
   return { target, mode: stats.mode & 0o777 };
 }
 
-/** A million hosts have a log of half that size. */
+/** The log of three million hosts. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 /**
- * The bytes of a regular file; undefined where there is none.
- * @throws NotAFileError when there is something else, which may never end, or more than half a
- *   gigabyte; the operating system's error
+ * Reads a regular file; undefined when there is none.
+ * @throws NotAFileError when there is something else, such as a device that never ends, or a file of
+ *   more than half a gigabyte; the operating system's error
  */
 export async function readWhole(path: string, files: Files): Promise<Buffer | undefined> {
   try {
@@ -104,14 +116,68 @@ export async function readWhole(path: string, files: Files): Promise<Buffer | un
   }
 }
 
-/** Where {@link replaceFile} prepares the new content of `path`. */
+/** Where {@link replaceFile} writes the new content of `path`. */
 export function temporaryPath(path: string): string {
   return `${path}.tmp`;
 }
 
 /**
+ * Gives the new file the access that it is to have. What the old one has is read now, so that a chmod
+ * while the server runs is kept.
+ */
+async function giveAccess(
+  file: FileHandle,
+  path: string,
+  { mode, onOwnerLost }: Access,
+  files: Files,
+): Promise<void> {
+  const old = onOwnerLost && (await lstatIfAny(path, files));
+  if (!old?.isFile()) return await file.chmod(mode);
+  const isOwnerKept = await chownIfAllowed(file, old.uid, old.gid, onOwnerLost);
+  // Another group must not get what the owner allowed the lost one.
+  const isGroupKept = isOwnerKept || (await chownIfAllowed(file, process.geteuid!(), old.gid));
+  await file.chmod(old.mode & (isGroupKept ? 0o777 : 0o707));
+}
+
+async function lstatIfAny(path: string, files: Files): Promise<Stats | undefined> {
+  try {
+    return await files.lstat(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function chownIfAllowed(
+  file: FileHandle,
+  uid: number,
+  gid: number,
+  onRefused?: (error: unknown) => void,
+): Promise<boolean> {
+  if (process.platform === "win32") return true; // it has neither
+  try {
+    await file.chown(uid, gid);
+    return true;
+  } catch (error) {
+    if (!NOT_ALLOWED.includes(errorCode(error))) throw error;
+    onRefused?.(error);
+    return false;
+  }
+}
+
+/** EINVAL: the user is not in this user namespace. The rest: the file system has no owners. */
+const NOT_ALLOWED: readonly unknown[] = [
+  "EPERM",
+  "EACCES",
+  "EINVAL",
+  "ENOSYS",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+];
+
+/**
  * Renames over `path`. Windows refuses that while another program has the file open, as a virus
- * scanner does for a moment; there it is tried again for about a second.
+ * scanner has for a moment; there it is tried again for 1.3 seconds.
  */
 async function renameOver(
   temporary: string,
@@ -130,7 +196,7 @@ async function renameOver(
   }
 }
 
-/** Makes a rename or a new file in `folder` durable. Windows has no such call, and needs none on NTFS. */
+/** Makes a rename or a new file in `folder` durable. Windows cannot sync a folder; NTFS logs its changes. */
 export async function syncFolder(folder: string, files: Files): Promise<void> {
   if (process.platform === "win32") return;
   let handle: FileHandle | undefined;

@@ -286,6 +286,58 @@ filler
   },
 );
 
+describe("owner and permissions of the log", () => {
+  /** The log's, after the server has written a new host into it. */
+  async function afterNews(setup: Awaited<ReturnType<typeof newSignedSetup>>, name: string) {
+    await using peer = await openPeer(setup.port);
+    expect((await peer.exchange(name)).type).toBe("A");
+    await eventually(`${name} in the log`, async () => name in (await setup.readLog()));
+    const { uid, gid, mode } = lstatSync(setup.logPath);
+    return { uid, gid, mode: (mode & 0o777).toString(8) };
+  }
+
+  onUnix("stay when they are changed while the server runs", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    const { uid, gid } = await afterNews(setup, "pi");
+    await chmod(setup.logPath, 0o644);
+    expect(await afterNews(setup, "tv")).toEqual({ uid, gid, mode: "644" });
+    await chmod(setup.logPath, 0o600);
+    expect(await afterNews(setup, "nas")).toEqual({ uid, gid, mode: "600" });
+    expect(server.stderr()).not.toContain("Cannot keep");
+  });
+
+  test.skipIf(!isLinuxRoot)("stay another user's and group's (Linux, root)", async () => {
+    await using setup = await newSignedSetup();
+    await using server = await serve([setup.config]);
+    await afterNews(setup, "pi");
+    await chown(setup.logPath, UID, UID + 1);
+    await chmod(setup.logPath, 0o640);
+    expect(await afterNews(setup, "tv")).toEqual({ uid: UID, gid: UID + 1, mode: "640" });
+    expect(server.stderr()).not.toContain("Cannot keep");
+  });
+
+  test.skipIf(!canBeUnknown)(
+    "that cannot be kept are told once, and the server goes on (Linux, root)",
+    async () => {
+      await using setup = await newSignedSetup();
+      await writeFile(setup.logPath, "{}");
+      await chmod(setup.logPath, 0o644);
+      for (const path of [setup.path, setup.config]) await chown(path, UID, UID);
+      await using server = start(asUnknown("serve", setup.config), "/");
+      await expectServing(setup.config);
+      for (const name of ["pi", "tv"]) {
+        expect(await afterNews(setup, name)).toEqual({ uid: UID, gid: UID, mode: "604" });
+      }
+      expect((await server.stop()).stderr.match(/^.*Cannot keep.*\n.*$/gm)).toEqual([
+        expect.stringMatching(
+          /Z warning: Cannot keep the owner of client log ".*dynip.json": operation not permitted\n.*Z hint: /,
+        ),
+      ]);
+    },
+  );
+});
+
 describe.skipIf(!HAS_SIGNALS)("a symbolic link at client_log_path", () => {
   test("is followed, and stays a link", async () => {
     await using setup = await newSignedSetup();

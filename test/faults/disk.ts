@@ -155,6 +155,8 @@ export class Disk {
           () => handle.writeFile(text.slice(0, text.length >> 1)),
         ),
       truncate: (length: number) => change("truncate", () => handle.truncate(length)),
+      chown: (uid: number, gid: number) =>
+        this.#operate("chown", path, () => handle.chown(uid, gid)),
       chmod: (mode: number) => this.#operate("chmod", path, () => handle.chmod(mode)),
       sync: () => sync("sync"),
       datasync: () => sync("datasync"),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   chmod,
+  chown,
   mkdir,
   open,
   readdir,
@@ -17,6 +18,7 @@ import {
   replaceFile,
   temporaryPath,
 } from "../../src/system/atomic-file.ts";
+import { errorCode } from "../../src/system/errors.ts";
 import { type Files, realFiles } from "../../src/system/files.ts";
 import { temporaryFolder } from "../temporary.ts";
 
@@ -24,7 +26,7 @@ const onUnix = test.skipIf(process.platform === "win32");
 
 test("a new file has the content and nothing is left beside it", async () => {
   await using folder = await temporaryFolder();
-  await replaceFile(folder.file("log"), ["one\n", "two\n"], 0o600);
+  await replaceFile(folder.file("log"), ["one\n", "two\n"], { mode: 0o600 });
   expect(await readFile(folder.file("log"), "utf8")).toBe("one\ntwo\n");
   expect(await readdir(folder.path)).toEqual(["log"]);
 });
@@ -32,7 +34,7 @@ test("a new file has the content and nothing is left beside it", async () => {
 test("an existing file is replaced whole, also by a shorter one", async () => {
   await using folder = await temporaryFolder();
   await writeFile(folder.file("log"), "a long old text");
-  await replaceFile(folder.file("log"), ["new"], 0o600);
+  await replaceFile(folder.file("log"), ["new"], { mode: 0o600 });
   expect(await readFile(folder.file("log"), "utf8")).toBe("new");
 });
 
@@ -47,7 +49,7 @@ test("while the new content is written, a reader finds the old file whole", asyn
       yield chunk;
     }
   }
-  await replaceFile(path, chunks(), 0o600);
+  await replaceFile(path, chunks(), { mode: 0o600 });
   expect(seen).toEqual(["old", "old", "old"]);
   expect(await readFile(path, "utf8")).toBe("new");
 });
@@ -59,17 +61,17 @@ test("a failure on the way leaves the old file and no temporary one", async () =
     yield "half";
     throw new Error("no more");
   }
-  expect(replaceFile(folder.file("log"), chunks(), 0o600)).rejects.toThrow("no more");
+  expect(replaceFile(folder.file("log"), chunks(), { mode: 0o600 })).rejects.toThrow("no more");
   await Bun.sleep(0);
   expect(await readFile(folder.file("log"), "utf8")).toBe("old");
-  await expect(replaceFile(folder.path, ["x"], 0o600)).rejects.toThrow(); // a folder in its place
+  await expect(replaceFile(folder.path, ["x"], { mode: 0o600 })).rejects.toThrow(); // a folder in its place
   expect((await readdir(folder.path)).sort()).toEqual(["log"]);
 });
 
 test("a temporary file that a killed process left is no obstacle", async () => {
   await using folder = await temporaryFolder();
   await writeFile(temporaryPath(folder.file("log")), "left over, and longer than the new text");
-  await replaceFile(folder.file("log"), ["new"], 0o600);
+  await replaceFile(folder.file("log"), ["new"], { mode: 0o600 });
   expect(await readFile(folder.file("log"), "utf8")).toBe("new");
   expect(await readdir(folder.path)).toEqual(["log"]);
 });
@@ -78,7 +80,7 @@ onUnix("a link in place of the temporary file is not written through", async () 
   await using folder = await temporaryFolder();
   await writeFile(folder.file("precious"), "mine");
   await symlink(folder.file("precious"), temporaryPath(folder.file("log")));
-  await replaceFile(folder.file("log"), ["new"], 0o600);
+  await replaceFile(folder.file("log"), ["new"], { mode: 0o600 });
   expect(await readFile(folder.file("precious"), "utf8")).toBe("mine");
 });
 
@@ -86,11 +88,83 @@ onUnix("the mode is the one asked for, whatever the umask", async () => {
   await using folder = await temporaryFolder();
   const umask = process.umask(0o077);
   try {
-    await replaceFile(folder.file("log"), ["new"], 0o644);
+    await replaceFile(folder.file("log"), ["new"], { mode: 0o644 });
   } finally {
     process.umask(umask);
   }
   expect((await stat(folder.file("log"))).mode & 0o777).toBe(0o644);
+});
+
+describe.skipIf(process.platform === "win32")("a file whose access is kept", () => {
+  /** Replaces a file that has an owner and permission bits; chown fails `refusals` times with `code`. */
+  async function replaceKeeping(
+    old: { uid: number; gid: number; mode: number } | undefined,
+    refusals = 0,
+    code = "EPERM",
+  ) {
+    await using folder = await temporaryFolder();
+    const path = folder.file("log");
+    if (old) {
+      await writeFile(path, "old");
+      await chown(path, old.uid, old.gid);
+      await chmod(path, old.mode);
+    }
+    const files: Files = {
+      ...realFiles,
+      async open(...args) {
+        const handle = await realFiles.open(...args);
+        const chownReally = handle.chown.bind(handle);
+        handle.chown = async (uid, gid) => {
+          if (refusals-- > 0) throw Object.assign(new Error(code), { code });
+          await chownReally(uid, gid);
+        };
+        return handle;
+      },
+    };
+    const lost: unknown[] = [];
+    const onOwnerLost = (error: unknown) => lost.push(errorCode(error));
+    const error = await replaceFile(path, ["new"], { mode: 0o600, onOwnerLost }, files).then(
+      () => undefined,
+      errorCode,
+    );
+    const { uid, gid, mode } = await stat(path);
+    return { error, lost, uid, gid, mode: mode & 0o7777, text: await readFile(path, "utf8") };
+  }
+
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  const mine = { uid, gid, mode: 0o664 };
+  const replaced = { error: undefined, lost: [], text: "new" };
+
+  test("has the permission bits that it had", async () => {
+    expect(await replaceKeeping(mine)).toEqual({ ...replaced, ...mine });
+  });
+
+  test("has those that are given when it is new", async () => {
+    expect(await replaceKeeping(undefined)).toEqual({ ...replaced, ...mine, mode: 0o600 });
+  });
+
+  test("is no longer set-uid or sticky: nobody runs a log", async () => {
+    expect(await replaceKeeping({ ...mine, mode: 0o7755 })).toMatchObject({ mode: 0o755 });
+  });
+
+  test("goes to this user when its owner is refused, and keeps its group", async () => {
+    expect(await replaceKeeping(mine, 1)).toEqual({ ...replaced, ...mine, lost: ["EPERM"] });
+  });
+
+  test("has no permissions for a group when its group is refused as well", async () => {
+    const lost = { ...mine, mode: 0o604, lost: ["EPERM"] };
+    expect(await replaceKeeping(mine, 2)).toEqual({ ...replaced, ...lost });
+  });
+
+  test("is not replaced when the disk fails", async () => {
+    const { error, text } = await replaceKeeping(mine, 1, "EIO");
+    expect({ error, text }).toEqual({ error: "EIO", text: "old" });
+  });
+
+  test.skipIf(uid !== 0)("has the owner and group that it had (root)", async () => {
+    const theirs = { uid: 54_321, gid: 54_322, mode: 0o640 };
+    expect(await replaceKeeping(theirs)).toEqual({ ...replaced, ...theirs });
+  });
 });
 
 onUnix("findFile follows links to the file that there is, and refuses what is none", async () => {
@@ -119,7 +193,7 @@ test("a reader that has the file open for a moment does not stop it", async () =
   await writeFile(path, "old");
   const reader = await open(path, "r");
   const closing = Bun.sleep(50).then(() => reader.close());
-  await replaceFile(path, ["new"], 0o600);
+  await replaceFile(path, ["new"], { mode: 0o600 });
   await closing;
   expect(await readFile(path, "utf8")).toBe("new");
 });
@@ -140,7 +214,10 @@ describe("a rename that the system refuses", () => {
     };
     const waits: number[] = [];
     const sleep = async (milliseconds: number) => waits.push(milliseconds);
-    const error = await replaceFile(path, ["new"], 0o600, files, { platform, sleep }).then(
+    const error = await replaceFile(path, ["new"], { mode: 0o600 }, files, {
+      platform,
+      sleep,
+    }).then(
       () => undefined,
       (reason: NodeJS.ErrnoException) => reason.code,
     );
@@ -194,7 +271,9 @@ test("why it failed is told, though the temporary file cannot be removed either"
     rename: () => fail("EIO"),
     rm: (path, options) => (isFailing ? fail("EROFS") : realFiles.rm(path, options)),
   };
-  await expect(replaceFile(folder.file("log"), ["new"], 0o600, files)).rejects.toMatchObject({
+  await expect(
+    replaceFile(folder.file("log"), ["new"], { mode: 0o600 }, files),
+  ).rejects.toMatchObject({
     code: "EIO",
   });
 });
