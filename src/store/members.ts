@@ -54,7 +54,7 @@ export function memberOf(text: string): Member {
   return member;
 }
 
-/** An error whose message begins with the line, counted from 1, that has the place `at`. */
+/** An error whose message begins with the line of the place `at`, counted from 1. */
 export function errorAt(text: string, at: number, problem: string): ClientLogFormatError {
   return new ClientLogFormatError(`line ${text.slice(0, at).split("\n").length}: ${problem}`);
 }
@@ -109,9 +109,12 @@ function endOfValue(text: string, start: number): number {
   let depth = 0;
   for (let at = start; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
-      case QUOTE:
-        at = Math.max(at, endOfString(text, at) - 1);
+      case QUOTE: {
+        const end = endOfString(text, at);
+        if (end === at) return text.length;
+        at = end - 1;
         break;
+      }
       case BRACE:
       case BRACKET:
         depth++;

@@ -1,8 +1,7 @@
 /**
- * Numbers names in the order in which they are added: a `Map<string, number>` in typed arrays, for
- * the memory and the pauses that host-table.ts has the figures of. A million names in a Map take 150
- * bytes each, before what the garbage collector reserves; here they take a fifth of that.
- * Open addressing, at most half full. Pure.
+ * Numbers names in the order in which they are added, as a `Map<string, number>` could, but in typed
+ * arrays: they need a fifth of the memory, and the garbage collector does not visit the names. See
+ * host-table.ts for figures. Open addressing, at most half full. Pure.
  *
  * Attackers choose the names, with the secret and without, and send many that collide. A random seed
  * does not prevent that: xxHash32, MurmurHash and CityHash have names that collide whatever the seed is,
@@ -55,7 +54,7 @@ export class NameIndex {
   /**
    * Adds a name that has no row.
    * @returns its row
-   * @throws RangeError when it is not well-formed Unicode, as no datagram's name is
+   * @throws RangeError when it is not well-formed Unicode; the name of a datagram always is
    */
   add(name: string): number {
     if (!name.isWellFormed()) throw new RangeError("its name is not Unicode text");
@@ -76,7 +75,7 @@ export class NameIndex {
     return row;
   }
 
-  /** The name of a row that there is. */
+  /** @param row of a name that was added */
   nameOf(row: number): string {
     return this.#bytes.toString("utf8", this.#startOf(row), this.#ends[row]);
   }
@@ -89,7 +88,7 @@ export class NameIndex {
     const start = this.#startOf(row);
     for (let at = 0; at < name.length; at++) {
       const code = name.charCodeAt(at);
-      if (code > 0x7f) return this.nameOf(row) === name; // more than a byte each
+      if (code > 0x7f) return this.nameOf(row) === name; // it takes several bytes
       if (this.#bytes[start + at] !== code) return false;
     }
     return this.#ends[row] === start + name.length;

@@ -49,7 +49,7 @@ test("what is read is written again byte for byte, over many slices", () => {
   expect(encode(hostsIn(slices.join("")))).toBe(slices.join(""));
 });
 
-test("any name comes back as it was, and stays on its line", () => {
+test("any name is read back, and stays on its line", () => {
   const names = ["__proto__", "constructor", "10", "9", '"]}', "a\\", "a\nb", "\u2028", ""];
   const hosts: Hosts = new Map(names.map((name) => [name, { ipv4: four }]));
   const text = encode(hosts);
@@ -83,7 +83,7 @@ describe("a log of DynIP 0.1e is carried over", () => {
 const ok = `"a": {"ipv4":${sighting("192.0.2.1")}}`;
 const old = '["203.0.113.7", "2026-11-22 13:07:50"]';
 
-describe("a comma behind the last host is read, as a line that was removed by hand leaves it", () => {
+describe("a comma behind the last host, which stays when its line is removed by hand, is accepted", () => {
   test.each([
     ["in a log of our own", `{\n${ok},\n}\n`],
     ["without the last newline", `{\n${ok},\n}`],
@@ -136,7 +136,7 @@ describe("a host that is there twice is refused: JSON.parse would drop the first
   });
 });
 
-describe("what is no log is refused, and where is said", () => {
+describe("a text that is not a log is refused, and the message says where", () => {
   test.each([
     ["", "it is empty"],
     [" \n", "it is empty"],

@@ -58,7 +58,7 @@ test("ten thousand hosts are ten thousand rows", () => {
   expect(table.get("host-9999")).toStrictEqual(hosts[9999]![1]);
 });
 
-test("a host that is got is a copy: what is set later does not change it", () => {
+test("get returns a copy, which a later set does not change", () => {
   const before: Host = { ipv4: { address: "192.0.2.1", since: 1, lastSeen: 1 } };
   const table = tableOf([["nas", before]]);
   const got = table.get("nas");

@@ -46,7 +46,7 @@ test("a lock is held until it is released, and then its file is gone", async () 
   expect(await readdir(folder.path)).toEqual([]);
 });
 
-test("another process keeps us out while it lives, and not when it was killed", async () => {
+test("another process holds the lock while it runs, and no longer when it was killed", async () => {
   await using folder = await temporaryFolder();
   const path = folder.file("log.lock");
   {

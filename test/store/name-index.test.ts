@@ -60,14 +60,14 @@ function indexOf(names: readonly string[]): { index: NameIndex; fills: number } 
 }
 
 // More than 128 probes for any name would make the index ask for other numbers.
-test("a hundred thousand names are all found, and no other, with 128 probes each at most", () => {
+test("a hundred thousand names are all found, and no other, with 128 probes at most", () => {
   const { index, fills } = indexOf(Array.from({ length: 100_000 }, (_, row) => `host-${row}`));
   expect(index.find("host-100000")).toBeUndefined();
   expect(index.find("host-")).toBeUndefined();
   expect(fills).toBe(1);
 });
 
-test("so are names that are made to collide in xxHash32 whatever its seed is", () => {
+test("names that are made to collide in xxHash32, whatever its seed is, need 128 probes at most", () => {
   const names = namesOfOneXxHash32();
   for (const seed of [0, 1, 0x1234_5678, 0xffff_ffff]) {
     expect(new Set(names.map((name) => Bun.hash.xxHash32(name, seed))).size).toBe(1);
@@ -75,11 +75,11 @@ test("so are names that are made to collide in xxHash32 whatever its seed is", (
   expect(indexOf(names).fills).toBe(1);
 });
 
-test("so are names that are made to collide in a Map", () => {
+test("names that are made to collide in a Map need 128 probes at most", () => {
   expect(indexOf(namesOfOneKeyHash(20_000)).fills).toBe(1);
 });
 
-test("so are all names with one of two characters at each place, whose hashes depend on each other", () => {
+test("names with one of two characters at each place need 128 probes at most", () => {
   const names = Array.from({ length: 2 ** 16 }, (_, bits) =>
     bits.toString(2).padStart(16, "0").replaceAll("0", "a").replaceAll("1", "漢"),
   );
