@@ -24,6 +24,8 @@ export interface HostStore extends Iterable<[name: string, host: Host]> {
   readonly size: number;
   /** How many of the hosts are signed. */
   readonly signedSize: number;
+  /** A hash of a name that no attacker can compute, for a NameMap: 32 bits. */
+  hashOf(name: string): number;
   get(name: string): Host | undefined;
   /** Adds a host, or replaces it. */
   set(name: string, host: Host): void;

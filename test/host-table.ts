@@ -1,6 +1,6 @@
-/** Host tables whose hashes a seed repeats. */
+/** Host tables and hashes of names that a seed repeats. */
+import { type Fill, NameHash } from "../src/name-map.ts";
 import { HostTable } from "../src/store/host-table.ts";
-import type { Fill } from "../src/store/name-index.ts";
 import { Random } from "./fuzz/random.ts";
 
 export function filledWith(seed: number): Fill {
@@ -8,6 +8,10 @@ export function filledWith(seed: number): Fill {
   return (array) => {
     for (let at = 0; at < array.length; at++) array[at] = random.next();
   };
+}
+
+export function newHash(seed: number): NameHash {
+  return new NameHash(filledWith(seed));
 }
 
 export function newHostTable(): HostTable {

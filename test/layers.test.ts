@@ -15,13 +15,14 @@ interface Room {
 const MAY_IMPORT: Readonly<Record<string, Room>> = {
   "cli.ts": { values: ["commands"] },
   "host.ts": { values: [], types: ["protocol"] },
+  "name-map.ts": { values: [] },
   protocol: { values: [] },
   schedule: { values: [] },
   system: { values: ["protocol/address.ts"] },
   config: { values: ["protocol", "system/errors.ts"], types: ["system/log.ts"] },
   client: { values: ["protocol", "system/errors.ts"], types: ["system/udp.ts"] },
-  store: { values: ["host.ts", "protocol", "system"] },
-  server: { values: ["host.ts", "protocol"], types: ["system"] },
+  store: { values: ["host.ts", "name-map.ts", "protocol", "system"] },
+  server: { values: ["host.ts", "name-map.ts", "protocol"], types: ["system"] },
   commands: {
     values: ["client", "config", "host.ts", "protocol", "schedule", "server", "store", "system"],
   },
@@ -39,6 +40,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** Rooms and files without input, output, clock or randomness, and the modules that each may use. */
 const PURE: Readonly<Record<string, readonly string[]>> = {
   "host.ts": [],
+  "name-map.ts": [],
   protocol: ["node:buffer"], // isUtf8 alone
   schedule: [],
   "config/config.ts": ["smol-toml"],

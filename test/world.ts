@@ -15,6 +15,10 @@ import { recordedLog } from "./recorded-log.ts";
 
 /** Keeps the very objects that were stored, so that a test can compare by identity; HostTable copies. */
 export class HostMap extends Map<string, Host> implements HostStore {
+  hashOf(name: string): number {
+    return Bun.hash.xxHash32(name);
+  }
+
   get signedSize(): number {
     return this.values()
       .filter(({ counter }) => counter !== undefined)

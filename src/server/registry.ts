@@ -18,6 +18,7 @@
  * challenged sends at most 7 datagrams before it is challenged again, see exchange.ts.
  */
 import type { Host, HostStore } from "../host.ts";
+import { NameMap } from "../name-map.ts";
 import { familyOf } from "../protocol/address.ts";
 import { foldName } from "../protocol/name.ts";
 
@@ -64,11 +65,11 @@ export class Registry {
   readonly #hosts: HostStore;
   readonly #maxClients: number;
   /** Records that are accepted and not yet durable: pings are judged by these, readers see `hosts`. */
-  readonly #staged = new Map<string, Host>();
+  readonly #staged: NameMap<Host>;
   /** The plain names in `hosts`. */
   #plainNames: number;
   /** The plain names in `#staged` that are not in `hosts`. */
-  readonly #newPlainNames = new Set<string>();
+  readonly #newPlainNames: NameMap<true>;
 
   /**
    * @param hosts the known hosts, such as those of a client log; may be more than `maxClients`
@@ -78,6 +79,8 @@ export class Registry {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
     this.#plainNames = hosts.size - hosts.signedSize;
+    this.#staged = new NameMap((name) => hosts.hashOf(name));
+    this.#newPlainNames = new NameMap((name) => hosts.hashOf(name));
   }
 
   /**
@@ -102,7 +105,7 @@ export class Registry {
     }
     if (!known && !staged) {
       if (this.#plainNames + this.#newPlainNames.size >= this.#maxClients) return FULL;
-      this.#newPlainNames.add(name);
+      this.#newPlainNames.set(name, true);
     }
     const host = seen(staged ?? known, address, now);
     this.#staged.set(name, host);
@@ -151,7 +154,7 @@ export class Registry {
       this.#hosts.set(name, host);
     }
     if (this.#staged.get(name) === host) this.#staged.delete(name);
-    if (isDurable || !this.#staged.has(name)) this.#newPlainNames.delete(name);
+    if (isDurable || !this.#staged.get(name)) this.#newPlainNames.delete(name);
     return before;
   }
 

@@ -6,6 +6,7 @@
 import { encodeHost } from "./format.ts";
 import type { HostTable } from "./host-table.ts";
 import type { Host, Sighting } from "../host.ts";
+import { NameMap } from "../name-map.ts";
 
 /** Told whether a change is durable. */
 export type Done = (isDurable: boolean) => void;
@@ -26,7 +27,7 @@ export interface GroupCommitParts {
 /** Commits changes in batches. */
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
-  #pending = new Map<string, Pending>();
+  #pending: NameMap<Pending>;
   /** Somebody waits for what is pending, or will. */
   #isAwaited = false;
   /** Aborted to end the gathering of more. */
@@ -38,6 +39,7 @@ export class GroupCommit {
 
   constructor(parts: GroupCommitParts) {
     this.#parts = parts;
+    this.#pending = newPending(parts);
   }
 
   /**
@@ -93,13 +95,15 @@ export class GroupCommit {
         await gather(wait, this.#gathering.signal).catch(() => {});
       }
       const batch = this.#pending;
-      this.#pending = new Map();
+      this.#pending = newPending(this.#parts);
       this.#isAwaited = false;
       this.#gathering = new AbortController();
       this.#isLoaded = hosts.markedSize >= MANY;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
-      const hasNews = batch.entries().some(([name, { host }]) => isNews(hosts.get(name), host));
-      for (const { done } of batch.values()) for (const tell of done) tell(isDurable);
+      const hasNews = Iterator.from(batch).some(([name, { host }]) =>
+        isNews(hosts.get(name), host),
+      );
+      for (const [, { done }] of batch) for (const tell of done) tell(isDurable);
       this.#lastCommit = now();
       committed(hasNews);
     }
@@ -117,6 +121,10 @@ function isNews(before: Host | undefined, now: Host): boolean {
 function hasMoved(before: Sighting | undefined, now: Sighting | undefined): boolean {
   // A host that moved and came back within one batch has its old address and another `since`.
   return before?.address !== now?.address || before?.since !== now?.since;
+}
+
+function newPending({ hosts }: GroupCommitParts): NameMap<Pending> {
+  return new NameMap((name) => hosts.hashOf(name));
 }
 
 /** A change that a ping waits for. */
@@ -138,7 +146,7 @@ const LINES_PER_PART = 512;
 /** The journal's lines of a batch, in parts none of which takes long to make. */
 function* encodeLines(
   marked: Iterable<[string, Host]>,
-  batch: ReadonlyMap<string, Pending>,
+  batch: Iterable<[name: string, pending: Pending]>,
 ): Generator<string> {
   let part = "";
   let count = 0;

@@ -14,11 +14,13 @@
  * were lost; those of the columns were 16, 17 and 60 ms, and none was lost.
  */
 import { ipv4FromNumber, ipv4ToNumber } from "../protocol/address.ts";
-import { type Fill, NameIndex } from "./name-index.ts";
+import { type Fill, NameHash } from "../name-map.ts";
+import { NameIndex } from "./name-index.ts";
 import type { Host, HostStore, Sighting } from "../host.ts";
 
 /** {@link get} and iteration return copies: a later {@link set} does not change them. */
 export class HostTable implements HostStore {
+  readonly #hash: NameHash;
   readonly #names: NameIndex;
   readonly #ipv4 = new Sightings(new Ipv4Addresses());
   readonly #ipv6 = new Sightings(new TextAddresses());
@@ -32,9 +34,10 @@ export class HostTable implements HostStore {
   #lastName: string | undefined;
   #lastRow: number | undefined;
 
-  /** @param fill see {@link NameIndex} */
+  /** @param fill see {@link NameHash} */
   constructor(fill: Fill) {
-    this.#names = new NameIndex(fill);
+    this.#hash = new NameHash(fill);
+    this.#names = new NameIndex(this.#hash, () => new NameHash(fill));
   }
 
   get size(): number {
@@ -43,6 +46,10 @@ export class HostTable implements HostStore {
 
   get signedSize(): number {
     return this.#signedSize;
+  }
+
+  hashOf(name: string): number {
+    return this.#hash.of(name);
   }
 
   get(name: string): Host | undefined {

@@ -3,24 +3,16 @@
  * arrays: they need a fifth of the memory, and the garbage collector does not visit the names. See
  * host-table.ts for figures. Open addressing, at most half full. Pure.
  *
- * Attackers choose the names, with the secret and without, and send many that collide. A random seed
- * does not prevent that: xxHash32, MurmurHash and CityHash have names that collide whatever the seed is,
- * wyhash and rapidhash multiply a part of the name by a constant that another part can make 0, and a
- * Map's hash has no seed at all. Therefore the hash is simple tabulation (Patrascu and Thorup, "The
- * Power of Simple Tabulation Hashing", J. ACM 2012): a table has a random number for each character at
- * each place, and the hash of a name is the XOR of its numbers. Any two names collide with a probability
- * of 2^-32. It costs as much as Bun.hash.xxHash32, 60 ns for 11 characters, and a fifth of an HMAC.
- * If a name needs more than {@link MAX_PROBES} probes all the same, the table gets other numbers.
+ * Attackers choose the names and make them collide, so the hash is one that only this process can
+ * compute, see NameHash. If a name needs more than {@link MAX_PROBES} probes all the same, the index
+ * takes another hash: no look-up ever takes more.
  */
-
-/** Fills an array with random bits. */
-export type Fill = (array: Uint32Array) => void;
+import type { NameHash } from "../name-map.ts";
 
 /** Names and their rows: 0, 1, 2, … No name is ever removed. */
 export class NameIndex {
-  readonly #fill: Fill;
-  /** For each place in a name: 256 numbers for the low byte of the character, 256 for the high byte. */
-  readonly #random = new Uint32Array(PLACES * 512);
+  readonly #another: () => NameHash;
+  #hash: NameHash;
   /** Row + 1, at its hash or up to MAX_PROBES - 1 behind it; 0 for none. The length is a power of two. */
   #slots = new Uint32Array(2 * FIRST_ROWS);
   #hashes = new Uint32Array(FIRST_ROWS);
@@ -29,10 +21,13 @@ export class NameIndex {
   #bytes = Buffer.alloc(FIRST_ROWS * 16);
   #size = 0;
 
-  /** @param fill the numbers must be secret: whoever knows them can make names that collide */
-  constructor(fill: Fill) {
-    this.#fill = fill;
-    fill(this.#random);
+  /**
+   * @param hash of names, which nobody else can compute
+   * @param another makes another one
+   */
+  constructor(hash: NameHash, another: () => NameHash) {
+    this.#hash = hash;
+    this.#another = another;
   }
 
   get size(): number {
@@ -41,7 +36,7 @@ export class NameIndex {
 
   /** A name's row; undefined where it has none. */
   find(name: string): number | undefined {
-    const hash = this.#hash(name);
+    const hash = this.#hash.of(name);
     const mask = this.#slots.length - 1;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
       const entry = this.#slots[(hash + probe) & mask]!;
@@ -69,7 +64,7 @@ export class NameIndex {
     }
     this.#bytes.write(name, start);
     this.#ends[row] = start + length;
-    this.#hashes[row] = this.#hash(name);
+    this.#hashes[row] = this.#hash.of(name);
     this.#size++;
     if (!this.#link(row)) this.#linkAnew();
     return row;
@@ -94,21 +89,6 @@ export class NameIndex {
     return this.#ends[row] === start + name.length;
   }
 
-  #hash(name: string): number {
-    let hash = 0;
-    for (let at = 0; at < name.length; at++) {
-      const code = name.charCodeAt(at);
-      const place = (at % PLACES) * 512;
-      hash ^= this.#random[place + (code & 0xff)]!;
-      if (code > 0xff) hash ^= this.#random[place + 256 + (code >>> 8)]!;
-    }
-    // The last steps of MurmurHash3, which are one to one. Without them h(a0) ^ h(a1) ^ h(b0) is h(b1),
-    // and a set of such names can fill neighbouring slots.
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) >>> 0;
-  }
-
   /** @returns false when that would take more than {@link MAX_PROBES} */
   #link(row: number): boolean {
     const mask = this.#slots.length - 1;
@@ -121,14 +101,14 @@ export class NameIndex {
     return false;
   }
 
-  /** Links all rows, with other random numbers each time until that works. */
+  /** Links all rows by another hash, and by another one until that works. */
   #linkAnew(): void {
     let row: number;
     do {
-      this.#fill(this.#random);
+      this.#hash = this.#another();
       this.#slots.fill(0);
       for (row = 0; row < this.#size; row++) {
-        this.#hashes[row] = this.#hash(this.nameOf(row));
+        this.#hashes[row] = this.#hash.of(this.nameOf(row));
         if (!this.#link(row)) break;
       }
     } while (row < this.#size);
@@ -150,9 +130,6 @@ export class NameIndex {
 }
 
 const FIRST_ROWS = 1024;
-
-/** A name in a datagram has at most 256 characters; in longer ones place 256 has the numbers of place 0. */
-const PLACES = 256;
 
 /** No look-up takes more. Random names need more with a probability of 1 in 50,000 for a million. */
 const MAX_PROBES = 128;
