@@ -100,7 +100,8 @@ const FILES = [
   ["dynip.toml", "The configuration in the current folder: TOML, with a comment for each key."],
   [CONFIG, "The configuration, if the current folder has none."],
   [LOG, "The client log: JSON, one line for each host. It is in the folder of the configuration."],
-  [`${LOG}.journal`, "Records that are not in the log yet, while the server runs."],
+  [`${LOG}.journal.1, .2`, "Records that are not in the log yet, while the server runs."],
+  [`${LOG}.journal.1.bad`, "What a power cut left half written. It was never acknowledged."],
   [`${LOG}.lock`, "Prevents a second server from using the same log."],
 ] as const;
 

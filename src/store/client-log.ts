@@ -1,26 +1,29 @@
 /**
- * The client log on disk: the JSON file that the server keeps, and its journal.
+ * The client log on disk: a JSON file that the server keeps, and the journal beside it.
  *
- * Durable first: a change is appended to the journal and synced, see group-commit.ts. Then it gets into
- * the log.
+ * A change is durable first: it is appended to the journal and synced, see group-commit.ts. The log
+ * follows as a snapshot, which replaces the file whole; what the snapshot has, the journal need not
+ * keep.
  *
- * The log itself is a snapshot, replaced whole; when it is durable, the journal is cut. News, such as
- * another address, is written at once, unless a snapshot has just been: then half a second later, or
- * four times as long as the last one took, so that writing never takes more than a fifth of the time.
- * That a host is still where it was is no news: a large log waits until the journal has grown to a
- * part of its size, or for five minutes. Ten thousand hosts at a ping each in five minutes would
- * otherwise have 1.5 MB written every half second.
+ * - News (a new host, another address, a first signature) is in the log at once, or half a second
+ *   after the last snapshot. A snapshot that takes long is followed by a pause of four times as long,
+ *   so that snapshots take at most a fifth of the time.
+ * - That a host is still where it was is no news: it can wait, because each snapshot wears the disk.
+ *   A small log follows within a minute; a large one within five, or when the journal has grown to
+ *   half its size.
  */
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
 import { findFile, replaceFile } from "../system/atomic-file.ts";
 import { encodeClientLog } from "./format.ts";
 import { cannotOpen, readLog, replay } from "./load.ts";
-import { errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
+import { cannot, errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
 import { type Files, realFiles } from "../system/files.ts";
-import { type Journal, openJournal } from "./journal.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
 import { type Done, GroupCommit } from "./group-commit.ts";
+import { DamagedJournalError, openJournal, type OpenedJournal } from "./recover.ts";
+import { canOthersReplace, isMountPoint } from "./surroundings.ts";
 import type { HostTable } from "./host-table.ts";
 import type { Log } from "../system/log.ts";
 import type { Host } from "../host.ts";
@@ -30,9 +33,9 @@ export interface ClientLogParts {
   log: Log;
   /** A monotonic clock, in milliseconds. */
   now?: () => number;
-  /** Resolves after so many milliseconds, or rejects when the signal is aborted: for snapshots. */
+  /** For snapshots: resolves after so many milliseconds, or rejects when the signal is aborted. */
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
-  /** The same, for what is gathered to be journalled. */
+  /** For the journal: the same. */
   gather?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   replace?: typeof replaceFile;
   files?: Files;
@@ -43,17 +46,18 @@ export interface ClientLogParts {
  * {@link ClientLog.begin}. A symbolic link is followed: the file it names is the one that is kept.
  * @param path absolute
  * @throws UserError (exit code 2) when it cannot be read, is not a client log, another server keeps
- *   it, or its folder cannot be written to; whatever is there stays as it is
+ *   it, it cannot be replaced, or its folder cannot be written to; all files stay as they are
  */
 export async function openClientLog(path: string, parts: ClientLogParts): Promise<ClientLog> {
   const { files = realFiles } = parts;
   let lock: Lock | undefined;
   try {
     const { target, mode } = await findFile(path, files);
+    if (await isMountPoint(target, files)) throw cannotOpen(path, ...MOUNTED);
     lock = await takeLock(`${target}.lock`, path);
     const { hosts, carriedOver, bytes } = await readLog(target, path, files);
-    const { journal, lines } = await openJournal(`${target}.journal`, files);
-    for (const line of lines) replay(line, hosts, path);
+    const journal = await openJournal(`${target}.journal`, files);
+    for (const line of journal.lines) replay(line, hosts, path);
     return new ClientLog({
       path,
       target,
@@ -61,8 +65,8 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
       hosts,
       carriedOver,
       bytes,
-      replayed: lines.length,
       isNew: mode === undefined,
+      isExposed: await canOthersReplace(dirname(target), files),
       journal,
       lock,
       parts,
@@ -70,7 +74,8 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
   } catch (error) {
     await lock?.release();
     if (error instanceof UserError) throw error;
-    throw cannotOpen(path, reasonOf(error), { cause: error, hint: HINTS[errorCode(error) ?? ""] });
+    const hint = error instanceof DamagedJournalError ? error.hint : HINTS[errorCode(error) ?? ""];
+    throw cannotOpen(path, reasonOf(error), { cause: error, hint });
   }
 }
 
@@ -87,11 +92,12 @@ interface OpenedLog {
   mode: number;
   hosts: HostTable;
   carriedOver: number;
-  /** The log's size. */
+  /** The size of the log. */
   bytes: number;
-  replayed: number;
   isNew: boolean;
-  journal: Journal;
+  /** Whether another user can replace files in its folder. */
+  isExposed: boolean;
+  journal: OpenedJournal;
   lock: Lock;
   parts: ClientLogParts;
 }
@@ -102,14 +108,16 @@ export class ClientLog {
   readonly hosts: HostTable;
   readonly #opened: OpenedLog;
   readonly #parts: Required<ClientLogParts>;
-  readonly #closing = new AbortController();
   readonly #commits: GroupCommit;
   #begun = false;
-  /** The log does not say all that is known. */
-  #dirty = false;
-  /** Aborted when that is worth a snapshot. */
+  #isClosing = false;
+  /** When the log began to lack something that is known, by the clock; undefined: it has all. */
+  #staleSince: number | undefined;
+  /** Aborted when a snapshot should not wait longer. */
   #due = new AbortController();
-  /** Bytes of the last snapshot, and of the journal since. */
+  /** Aborted to end the pause after a snapshot. */
+  #pause = new AbortController();
+  /** The size of the last snapshot, and of what the journal got since then. */
   #snapshotBytes: number;
   #journalBytes = 0;
   readonly #failing = new Set<string>();
@@ -123,25 +131,31 @@ export class ClientLog {
     this.#commits = new GroupCommit({
       hosts: this.hosts,
       write: (lines) => this.#journal(lines),
-      committed: (isNews) => this.#changed(isNews),
+      committed: (hasNews) => this.#changed(hasNews),
       now: this.#parts.now,
       gather: this.#parts.gather,
     });
   }
 
   /**
-   * Begins to keep the log: a new one is made; one of DynIP 0.1e is written in our format, and what
-   * a journal had for it into it. Called when the server is sure to run, so that one that could not
-   * start has changed nothing.
+   * Begins to keep the log: makes a new one; carries over one of DynIP 0.1e; writes what the journal
+   * had into it. Called when the server is sure to run, so that a server that cannot start changes
+   * nothing.
    */
   begin(): void {
-    const { carriedOver, replayed, isNew } = this.#opened;
+    const { path, carriedOver, isNew, isExposed, journal } = this.#opened;
+    const { log } = this.#parts;
     this.#begun = true;
-    if (carriedOver > 0) {
-      this.#parts.log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
+    if (isExposed) {
+      log.warn(
+        `other users can write to the folder of client log "${path}", and this server is root`,
+        "run the server as a user of its own, or give the log a folder that only root can write to",
+      );
     }
-    if (replayed > 0) this.#parts.log.info(`replayed ${replayed} lines of the journal`);
-    if (isNew || carriedOver > 0 || replayed > 0) this.#changed(true);
+    if (carriedOver > 0) log.log(`carried over ${hostCount(carriedOver)} that DynIP 0.1e recorded`);
+    if (journal.lines.length > 0) log.info(`replayed ${journal.lines.length} lines of the journal`);
+    if (journal.tails > 0) void this.#setAside();
+    if (isNew || carriedOver > 0 || journal.isLeftOver) this.#changed(true);
   }
 
   /**
@@ -168,22 +182,24 @@ export class ClientLog {
 
   /**
    * Writes what is not written yet and gives the log up. Nothing may be noted or committed after this.
-   * @throws UserError (exit code 2) when the last snapshot cannot be written; what was durable is
-   *   in the journal then
+   * @throws UserError (exit code 2) when the last snapshot cannot be written; what was durable is in
+   *   the journal then
    */
   async close(): Promise<void> {
-    const { journal, lock } = this.#opened;
-    this.#closing.abort();
+    const { path, lock } = this.#opened;
+    const { journal } = this.#opened.journal;
+    this.#isClosing = true;
     this.#due.abort();
+    this.#pause.abort();
     await this.settled();
     await this.#writing;
     try {
-      if (this.#dirty) await this.#snapshot();
-      // One that was replayed and never begun has the journal of the server before in no snapshot.
+      if (this.#staleSince !== undefined) await this.#snapshot();
+      // A log that never began has the lines of the journal in no snapshot.
       await (this.#begun ? journal.remove() : journal.close());
     } catch (error) {
       await journal.close();
-      throw new UserError(this.#failure(error), {
+      throw cannot("write client log", path, reasonOf(error), {
         exitCode: EXIT.clientLog,
         hint: "what was acknowledged is in the journal beside it, which the next start reads",
         cause: error,
@@ -198,68 +214,102 @@ export class ClientLog {
       this.#journalBytes += part.length;
       return part;
     });
-    return await this.#attempt("the journal of ", UNACKNOWLEDGED, () =>
-      this.#opened.journal.append(parts),
+    const wasFailing = this.#failing.has(JOURNAL);
+    const isDurable = await this.#attempt(JOURNAL, UNACKNOWLEDGED, () =>
+      this.#opened.journal.journal.append(parts),
     );
+    // What the journal does not have is in the log soon. When the disk works again, so does a snapshot.
+    if (isDurable === wasFailing) this.#hurry();
+    return isDurable;
   }
 
-  #changed(isNews: boolean): void {
-    this.#dirty = true;
-    const isSmall = this.#snapshotBytes <= SMALL_BYTES;
-    if (isNews || isSmall || this.#journalBytes >= this.#snapshotBytes * JOURNAL_PER_SNAPSHOT) {
-      this.#due.abort();
+  async #setAside(): Promise<void> {
+    const { path, journal } = this.#opened;
+    const { log } = this.#parts;
+    const what = `the end of the journal of client log "${path}" is damaged; no ping in it was acknowledged`;
+    try {
+      const copies = (await journal.journal.setAside()).map((copy) => `"${copy}"`).join(" and ");
+      log.warn(what, `it is set aside as ${copies}; delete that when you do not need it`);
+    } catch (error) {
+      log.warn(what, `it could not be set aside: ${reasonOf(error)}`);
     }
-    this.#writing ??= this.#writeWhileDirty();
   }
 
-  async #writeWhileDirty(): Promise<void> {
+  #changed(hasNews: boolean): void {
+    this.#staleSince ??= this.#parts.now();
+    const isLarge = this.#snapshotBytes > SMALL_BYTES;
+    const isGrown = this.#journalBytes >= this.#snapshotBytes * JOURNAL_PER_SNAPSHOT;
+    if (hasNews || (isLarge && isGrown)) this.#due.abort();
+    this.#writing ??= this.#writeWhileStale();
+  }
+
+  /** The next snapshot neither waits for news nor for the end of a pause after a failure. */
+  #hurry(): void {
+    this.#due.abort();
+    if (this.#failing.has(LOG)) this.#pause.abort();
+  }
+
+  async #writeWhileStale(): Promise<void> {
     const { now, sleep } = this.#parts;
-    while (this.#dirty && !this.#closing.signal.aborted) {
-      if (!this.#due.signal.aborted) await sleep(MAX_AGE_MS, this.#due.signal).catch(() => {});
-      if (this.#closing.signal.aborted) break;
+    let failures = 0;
+    while (this.#staleSince !== undefined && !this.#isClosing) {
+      const maxAge = this.#snapshotBytes > SMALL_BYTES ? MAX_AGE_MS : MAX_AGE_OF_SMALL_MS;
+      const age = now() - this.#staleSince;
+      if (!this.#due.signal.aborted) await sleep(maxAge - age, this.#due.signal).catch(() => {});
+      if (this.#isClosing) break;
       const start = now();
-      if (!(await this.#attempt("", "it is tried again until it works", () => this.#snapshot()))) {
-        this.#dirty = true;
-        this.#due.abort();
-      }
+      const isWritten = await this.#attempt(LOG, RETRIED, () => this.#snapshot());
+      failures = isWritten ? 0 : failures + 1;
+      if (!isWritten) this.#due.abort();
       const cost = now() - start;
-      const pause = Math.max(MIN_PAUSE_MS, PAUSE_PER_COST * cost);
-      await sleep(pause, this.#closing.signal).catch(() => {});
+      const backOff = Math.min(MIN_PAUSE_MS * 2 ** Math.max(0, failures - 1), MAX_BACK_OFF_MS);
+      this.#pause = new AbortController();
+      if (this.#isClosing) break;
+      await sleep(Math.max(backOff, PAUSE_PER_COST * cost), this.#pause.signal).catch(() => {});
     }
     this.#writing = undefined;
   }
 
   async #snapshot(): Promise<void> {
-    const { path, target, mode, journal } = this.#opened;
-    this.#dirty = false;
+    const { path, target, mode } = this.#opened;
+    const { journal } = this.#opened.journal;
+    const staleSince = this.#staleSince;
+    this.#staleSince = undefined;
     this.#due = new AbortController();
     this.#journalBytes = 0;
     let bytes = 0;
-    // What the journal has is in `hosts` already, so that the snapshot will have it, too.
-    await journal.rotate();
-    const slices = encodeClientLog(this.hosts).map((slice) => {
-      bytes += slice.length;
-      return slice;
-    });
-    const access = { mode, onOwnerLost: (error: unknown) => this.#ownerLost(error) };
-    await this.#parts.replace(target, slices, access, this.#parts.files);
-    await journal.dropOld();
+    try {
+      // What the journal has is in `hosts` already, so that the snapshot will have it, too.
+      await journal.rotate();
+      const slices = encodeClientLog(this.hosts).map((slice) => {
+        bytes += slice.length;
+        return slice;
+      });
+      const access = { mode, onOwnerLost: (error: unknown) => this.#ownerLost(error) };
+      await this.#parts.replace(target, slices, access, this.#parts.files);
+      await journal.cover();
+    } catch (error) {
+      this.#staleSince = staleSince;
+      throw error;
+    }
     this.#snapshotBytes = bytes;
     this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
   }
 
-  /** Whether the disk took it. A failure is said once, or a full disk would fill up with it. */
+  /** Whether the disk took it. A failure is said once, until it works again. */
   async #attempt(part: string, hint: string, write: () => Promise<void>): Promise<boolean> {
+    const { path } = this.#opened;
+    const { log } = this.#parts;
     try {
       await write();
     } catch (error) {
-      if (!this.#failing.has(part)) this.#parts.log.error(this.#failure(error, part), hint);
+      if (!this.#failing.has(part)) {
+        log.error(`Cannot write ${part} "${path}": ${reasonOf(error)}`, hint);
+      }
       this.#failing.add(part);
       return false;
     }
-    if (this.#failing.delete(part)) {
-      this.#parts.log.warn(`${part}client log "${this.#opened.path}" is written again`);
-    }
+    if (this.#failing.delete(part)) log.warn(`${part} "${path}" is written again`);
     return true;
   }
 
@@ -268,10 +318,6 @@ export class ClientLog {
       `Cannot keep the owner of client log "${this.#opened.path}": ${reasonOf(error)}`,
       "it belongs to the server's user now; run the server as its owner, or as root",
     );
-  }
-
-  #failure(error: unknown, part = ""): string {
-    return `Cannot write ${part}client log "${this.#opened.path}": ${reasonOf(error)}`;
   }
 }
 
@@ -283,21 +329,34 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   files: realFiles,
 };
 
-const UNACKNOWLEDGED = "signed pings are not acknowledged until it works again; each tries it";
+/** What is written, as messages call it. */
+const LOG = "client log";
+const JOURNAL = "the journal of client log";
 
-/** At least so long between snapshots: with their own cost, under a second stale. */
+const UNACKNOWLEDGED = "signed pings are not acknowledged until it works again; each tries it";
+const RETRIED = "it is tried again until it works, at least once a minute";
+
+/** The pause between two snapshots: with the snapshot itself, news is in the log within a second. */
 const MIN_PAUSE_MS = 500;
 const PAUSE_PER_COST = 4;
+/** After failures the pause doubles each time, up to this: each try writes the whole log. */
+const MAX_BACK_OFF_MS = 60_000;
 
-/** A snapshot of so many bytes, a hundred hosts, costs no more than the syncs around it. */
+/** A log of so many bytes, about a hundred hosts, is small. */
 const SMALL_BYTES = 16_384;
-/** Without news, a snapshot is worth so much of the journal: four bytes are written for each there. */
-const JOURNAL_PER_SNAPSHOT = 1 / 3;
-/** Without news, a snapshot comes after so long at the latest. */
+/** How late a snapshot without news may be. */
+const MAX_AGE_OF_SMALL_MS = 60_000;
 const MAX_AGE_MS = 300_000;
+/** A large log is written when the journal has this share of its size. */
+const JOURNAL_PER_SNAPSHOT = 1 / 2;
 
-/** Names and addresses of people's homes: for the server's user alone, until its owner opens it. */
+/** The log tells where people live: only the user of the server may read it, until its owner opens it. */
 const NEW_FILE_MODE = 0o600;
+
+const MOUNTED: [problem: string, options: { hint: string }] = [
+  "it is a mount point, so that it cannot be replaced",
+  { hint: "mount its folder instead of the single file" },
+];
 
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "the server's user must be able to read the log and to write in its folder",

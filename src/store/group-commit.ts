@@ -16,7 +16,10 @@ export interface GroupCommitParts {
   hosts: HostTable;
   /** Appends whole lines to the journal, durably; resolves to whether that has worked. */
   write: (lines: IteratorObject<string>) => Promise<boolean>;
-  /** Called after each batch. News is a new host, another address, or a first signature. */
+  /**
+   * Called after each batch. News is a new host, another address or a first signature that became
+   * durable.
+   */
   committed: (hasNews: boolean) => void;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
@@ -28,12 +31,12 @@ export interface GroupCommitParts {
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
   #pending: NameMap<Pending>;
-  /** Somebody waits for what is pending, or will. */
+  /** A ping waits for the next batch, so that nothing more is gathered for it. */
   #isAwaited = false;
-  /** Aborted to end the gathering of more. */
+  /** Aborted to end the gathering. */
   #gathering = new AbortController();
   #lastCommit = Number.NEGATIVE_INFINITY;
-  /** That commit had many changes that nobody waited for. */
+  /** The last batch had many notes: the server is under load. */
   #isLoaded = false;
   #committing: Promise<void> | undefined;
 
@@ -71,7 +74,7 @@ export class GroupCommit {
     if (pending) {
       pending.host = host;
       pending.done.push(done);
-      // A slow disk must not hold everything that one client ever sent; it sends again anyway.
+      // On a slow disk the pings of one client must not pile up; it sends them again.
       if (pending.done.length > MAX_WAITING) pending.done.shift()!(false);
     } else {
       this.#pending.set(name, { host, done: [done] });
@@ -79,7 +82,7 @@ export class GroupCommit {
     this.#hurry();
   }
 
-  /** Somebody waits: what is pending is committed without gathering more. */
+  /** Commits what is pending without gathering more. */
   #hurry(): void {
     if (this.#isAwaited) return;
     this.#isAwaited = true;
@@ -88,7 +91,7 @@ export class GroupCommit {
 
   async #commitWhilePending(): Promise<void> {
     const { hosts, write, committed, now, gather } = this.#parts;
-    await Promise.resolve(); // so that what is appended in this turn of the loop shares a sync
+    await Promise.resolve(); // so that all changes of this turn of the event loop share a sync
     while (this.#pending.size > 0 || hosts.markedSize > 0) {
       const wait = this.#lastCommit + GATHER_MS - now();
       if (wait > 0 && this.#isLoaded && !this.#isAwaited) {
@@ -100,9 +103,8 @@ export class GroupCommit {
       this.#gathering = new AbortController();
       this.#isLoaded = hosts.markedSize >= MANY;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
-      const hasNews = Iterator.from(batch).some(([name, { host }]) =>
-        isNews(hosts.get(name), host),
-      );
+      const hasNews =
+        isDurable && Iterator.from(batch).some(([name, { host }]) => isNews(hosts.get(name), host));
       for (const [, { done }] of batch) for (const tell of done) tell(isDurable);
       this.#lastCommit = now();
       committed(hasNews);
@@ -133,17 +135,17 @@ interface Pending {
   done: Done[];
 }
 
-/** How many pings of one host wait for one sync. */
+/** At most this many pings of one host wait for one sync. */
 const MAX_WAITING = 16;
 
-/** At least so long between two commits that nobody waits for, once one of them had so many changes. */
-const GATHER_MS = 100;
+/** After a batch with this many notes, the next batch of notes alone comes at least this much later. */
 const MANY = 64;
+const GATHER_MS = 100;
 
-/** Some 60 kB of the journal, made in less than a millisecond. */
+/** About 60 kB of the journal, made in less than a millisecond. */
 const LINES_PER_PART = 512;
 
-/** The journal's lines of a batch, in parts none of which takes long to make. */
+/** The lines of a batch, in parts that are quickly made, so that the event loop is not held up. */
 function* encodeLines(
   marked: Iterable<[string, Host]>,
   batch: Iterable<[name: string, pending: Pending]>,

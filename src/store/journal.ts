@@ -1,139 +1,188 @@
 /**
- * The journal beside the client log: one line per accepted ping, synced, so that what has been
- * acknowledged survives whatever comes before the next snapshot.
+ * The journal beside the client log: accepted pings, synced before they are acknowledged, so that none
+ * is lost whatever happens before the next snapshot.
  *
- * Two files: lines are appended to `….journal`; when a snapshot begins, that becomes
- * `….journal.old`, which is removed once the snapshot is durable. After a crash both are read, the
- * old one first. A last line without its newline is what an append leaves that did not come to its
- * end; it was never acknowledged.
+ * Two files take turns, `….journal.1` and `….journal.2`. When a snapshot begins, appends go to the
+ * other file, with a higher generation, if that file is not needed any more: the snapshot before is
+ * durable, and the current file says so. While the server runs nothing is renamed, cut or removed. The
+ * bytes are those of seal.ts; recover.ts reads them.
  */
-import { isUtf8 } from "node:buffer";
-import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { NotAFileError, readWhole, syncFolder } from "../system/atomic-file.ts";
-import { errorCode } from "../system/errors.ts";
-import { type Files, realFiles } from "../system/files.ts";
+import { syncFolder } from "../system/atomic-file.ts";
+import type { Files } from "../system/files.ts";
+import { openOwn } from "./own-file.ts";
+import { encodeSeal } from "./seal.ts";
+import { ChangedError, type Slot } from "./slot.ts";
+
+/** A line of a journal, and where it stands. */
+export interface JournalLine {
+  readonly text: string;
+  /** `"dynip.json.journal.1", line 3`. */
+  readonly where: string;
+}
+
+/** What stands in a file behind its last good seal. */
+export interface Tail {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A journal as it was found. */
+export interface FoundJournal {
+  readonly slots: readonly [Slot, Slot];
+  /** The index of the file that appends go to. */
+  readonly current: number;
+  readonly generation: number;
+  /** The lowest generation that is in no durable snapshot; `generation` or one less. */
+  readonly oldest: number;
+  /** The offset behind the last seal of the current file. */
+  readonly end: number;
+  /** Files of dynip 0.2.0, to be removed in this order when a snapshot has what is in them. */
+  readonly obsolete: readonly string[];
+  readonly tails: readonly Tail[];
+  readonly files: Files;
+}
 
 /** Appends to a journal. One call at a time is under way; the others wait their turn. */
 export class Journal {
-  readonly #path: string;
+  readonly #slots: readonly [Slot, Slot];
   readonly #files: Files;
-  #file: FileHandle | undefined;
-  /** How much of the file is whole lines, in bytes. */
-  #length: number;
-  /** Bytes of an append that failed may stand behind `#length`. */
-  #isTorn: boolean;
-  /** Whether the folder is known to have the file, durably. */
-  #isInFolder = false;
+  #current: number;
+  #generation: number;
+  #oldest: number;
+  #end: number;
+  /** What the last seal of the current file says that `#oldest` is. */
+  #sealedOldest: number;
+  #obsolete: readonly string[];
+  #tails: readonly Tail[];
+  /** How the files were changed from outside; nothing is appended until a snapshot has all. */
+  #changed: ChangedError | undefined;
+  /** Whether the snapshot that is being written began after that. */
+  #isMadeGood = false;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** For {@link openJournal} alone. */
-  constructor(path: string, length: number, isTorn: boolean, files: Files) {
-    this.#path = path;
-    this.#files = files;
-    this.#length = length;
-    this.#isTorn = isTorn;
+  /** For recover.ts alone. */
+  constructor(found: FoundJournal) {
+    this.#slots = found.slots;
+    this.#files = found.files;
+    this.#current = found.current;
+    this.#generation = found.generation;
+    this.#oldest = this.#sealedOldest = found.oldest;
+    this.#end = found.end;
+    this.#obsolete = found.obsolete;
+    this.#tails = found.tails;
+  }
+
+  /**
+   * Keeps what was found behind the last good seals: copies it to `….bad`, before it is overwritten.
+   * @returns the paths of the copies
+   * @throws the operating system's error; the journal can be used all the same
+   */
+  setAside(): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const copies: string[] = [];
+      for (const { path, bytes } of this.#tails) {
+        copies.push(`${path}.bad`);
+        await this.#keep(`${path}.bad`, bytes);
+      }
+      if (copies.length > 0) await syncFolder(dirname(copies[0]!), this.#files);
+      this.#tails = [];
+      return copies;
+    });
   }
 
   /**
    * Appends whole lines, durably: one sync for all of them.
    * @param lines in parts, each written off the main thread before the next is asked for
-   * @throws the operating system's error; the journal is then as it was before, and can be used
+   * @throws ChangedError when something else changed the files: nothing can be appended then until a
+   *   snapshot that begins later is durable. The operating system's error: the journal is as it was
+   *   before.
    */
-  append(lines: string | Iterable<string>): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        const file = (this.#file ??= await this.#open());
-        if (!this.#isInFolder) await syncFolder(dirname(this.#path), this.#files);
-        this.#isInFolder = true;
-        if (this.#isTorn) await file.truncate(this.#length);
-        this.#isTorn = true;
-        let end = this.#length;
-        for (const part of typeof lines === "string" ? [lines] : lines) {
-          const bytes = Buffer.from(part);
-          for (let done = 0; done < bytes.length;) {
-            const { bytesWritten } = await file.write(bytes, done, bytes.length - done, end);
-            done += bytesWritten;
-            end += bytesWritten;
-          }
-        }
-        await file.datasync();
-        this.#length = end;
-        this.#isTorn = false;
-      } catch (error) {
-        // The file system may have gone and come back: the next append opens the file anew.
-        await this.#close().catch(() => {});
-        throw error;
-      }
-    });
+  append(lines: Iterable<string>): Promise<void> {
+    return this.#inTurn(() => this.#append(lines));
   }
 
-  /**
-   * Begins a new file; what has been appended is in the old one. Does nothing while there is an old
-   * one already, whose snapshot did not come to its end.
-   */
+  /** A snapshot begins: what is appended from now on need not be in it. */
   rotate(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#length === 0 || (await this.#exists(oldPath(this.#path)))) return;
-      if (this.#isTorn) {
-        await (this.#file ??= await this.#open()).truncate(this.#length);
-        this.#isTorn = false;
-      }
-      await this.#close(); // Windows renames no open file
-      if (await this.#exists(this.#path)) {
-        await this.#files.rename(this.#path, oldPath(this.#path));
-        // Before a new one takes the name: a disk that kept only that would have lost the old one.
-        await syncFolder(dirname(this.#path), this.#files);
-      }
-      this.#length = 0;
-      this.#isInFolder = false;
+      this.#isMadeGood = this.#changed !== undefined;
+      // The other file is needed while the snapshot before is not durable.
+      if (this.#isMadeGood || this.#end === 0 || this.#oldest < this.#generation) return;
+      // The current file has to say that the other is not needed before that is overwritten.
+      if (this.#sealedOldest < this.#generation) await this.#append([]);
+      const other = 1 - this.#current;
+      await this.#slots[other]!.prepare();
+      this.#current = other;
+      this.#generation++;
+      this.#end = 0;
     });
   }
 
-  /** Removes the old file: what is in it is in a durable snapshot. */
-  dropOld(): Promise<void> {
-    return this.#inTurn(() => this.#files.rm(oldPath(this.#path), { force: true }));
+  /** The snapshot is durable that began with the last {@link rotate}. */
+  cover(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#oldest = this.#generation;
+      await this.#removeObsolete();
+      if (!this.#isMadeGood) return;
+      await this.#removeSlots();
+      this.#generation = this.#oldest = this.#generation + 1;
+      this.#end = 0;
+      this.#changed = undefined;
+      this.#isMadeGood = false;
+    });
   }
 
-  /** Removes all of the journal, and ends its use. */
+  /** Removes the files: all that is in them is in a durable snapshot. Ends its use. */
   remove(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#close();
-      // The older first: left alone, it would be replayed over what the newer had changed.
-      await this.#files.rm(oldPath(this.#path), { force: true });
-      await this.#files.rm(this.#path, { force: true });
+      await this.#removeObsolete();
+      await this.#removeSlots();
     });
   }
 
   /** Ends its use and leaves the files. */
   close(): Promise<void> {
-    return this.#inTurn(() => this.#close());
+    return this.#inTurn(async () => {
+      for (const slot of this.#slots) await slot.close();
+    });
   }
 
-  async #close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.close();
-  }
-
-  async #open(): Promise<FileHandle> {
-    // Not for appending: a torn append is written over, at its place.
-    if (await this.#exists(this.#path)) return await this.#files.open(this.#path, "r+");
-    const file = await this.#files.open(this.#path, "wx+", 0o600);
-    // Whoever took the old one away has taken what was in it; the next snapshot has that.
-    this.#length = 0;
-    this.#isInFolder = false;
-    return file;
-  }
-
-  async #exists(path: string): Promise<boolean> {
+  async #append(lines: Iterable<string>): Promise<void> {
+    if (this.#changed) throw this.#changed;
+    const generation = this.#generation;
+    const oldest = this.#oldest;
     try {
-      await this.#files.stat(path);
-      return true;
+      if (oldest < generation) await this.#slots[1 - this.#current]!.verify();
+      this.#end = await this.#slots[this.#current]!.write(this.#end, lines, (bytes, crc) =>
+        encodeSeal({ bytes, generation, oldest }, crc),
+      );
+      this.#sealedOldest = oldest;
     } catch (error) {
-      if (errorCode(error) === "ENOENT") return false;
+      if (error instanceof ChangedError) this.#changed = error;
       throw error;
+    }
+  }
+
+  /** The older file first: left alone, it would be replayed over what the newer one changed. */
+  async #removeSlots(): Promise<void> {
+    await this.#slots[1 - this.#current]!.remove();
+    await this.#slots[this.#current]!.remove();
+  }
+
+  async #removeObsolete(): Promise<void> {
+    for (const path of this.#obsolete) await this.#files.rm(path, { force: true });
+    this.#obsolete = [];
+  }
+
+  async #keep(path: string, bytes: Uint8Array): Promise<void> {
+    await this.#files.rm(path, { force: true });
+    const { handle } = await openOwn(path, "create", this.#files);
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
   }
 
@@ -142,47 +191,4 @@ export class Journal {
     this.#turn = result.catch(() => {});
     return result;
   }
-}
-
-/** A line of a journal, and where it stands. */
-export interface JournalLine {
-  readonly text: string;
-  /** `"dynip.json.journal", line 3`. */
-  readonly where: string;
-}
-
-/**
- * Opens the journal at `path`, where there need not be one.
- * @returns it, and the lines that a server before left there, oldest first
- * @throws the operating system's error
- */
-export async function openJournal(
-  path: string,
-  files: Files = realFiles,
-): Promise<{ journal: Journal; lines: JournalLine[] }> {
-  const old = await readLines(oldPath(path), files);
-  const { lines, length, isTorn } = await readLines(path, files);
-  return { journal: new Journal(path, length, isTorn, files), lines: [...old.lines, ...lines] };
-}
-
-function oldPath(path: string): string {
-  return `${path}.old`;
-}
-
-async function readLines(
-  path: string,
-  files: Files,
-): Promise<{ lines: JournalLine[]; length: number; isTorn: boolean }> {
-  const bytes = await readWhole(path, files).catch((error: unknown) => {
-    if (!(error instanceof NotAFileError)) throw error;
-    throw new NotAFileError(`its journal "${path}": ${error.message}`);
-  });
-  if (bytes === undefined) return { lines: [], length: 0, isTorn: false };
-  const length = bytes.lastIndexOf("\n") + 1;
-  if (!isUtf8(bytes.subarray(0, length)))
-    throw new Error(`its journal "${path}" is not UTF-8 text`);
-  const whole = bytes.subarray(0, length).toString("utf8");
-  const texts = length === 0 ? [] : whole.slice(0, -1).split("\n");
-  const lines = texts.map((text, index) => ({ text, where: `"${path}", line ${index + 1}` }));
-  return { lines, length, isTorn: length < bytes.length };
 }

@@ -1,6 +1,6 @@
 /**
- * The file system as the client log uses it: node's, passed in, so that a test can put a disk in its
- * place that refuses, or a machine that loses power at any step.
+ * What the client log uses of the file system. It is passed in, so that a test can replace it by a disk
+ * that fails, or by one that loses power at any step.
  */
 import * as promises from "node:fs/promises";
 

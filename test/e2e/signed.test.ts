@@ -351,7 +351,7 @@ describe("dynip serve", () => {
   test("answers nothing that the disk refuses, says so, and goes on when it recovers", async () => {
     await using setup = await newSignedSetup();
     await using server = await serve([setup.config]);
-    const journal = `${setup.logPath}.journal`;
+    const journal = `${setup.logPath}.journal.1`;
     await mkdir(journal); // what is there cannot be written to
     expect((await pingInVain(setup.config)).exitCode).toBe(6);
     await server.said(

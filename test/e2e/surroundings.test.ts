@@ -411,7 +411,7 @@ onUnix("with umask 000 no file is ever readable by others", async () => {
   }
   expect(Object.fromEntries([...modes].map(([name, seen]) => [name, [...seen]]))).toEqual(
     Object.fromEntries(
-      ["", ".journal", ".journal.old", ".lock", ".tmp"].map((end) => [`dynip.json${end}`, ["600"]]),
+      ["", ".journal.1", ".journal.2", ".lock", ".tmp"].map((end) => [`dynip.json${end}`, ["600"]]),
     ),
   );
   expect((await server.stop()).exitCode).toBe(0);

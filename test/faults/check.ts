@@ -1,5 +1,6 @@
 /** Whether what is on the disk after a fault is all that was promised. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 
 import { openClientLog } from "../../src/store/client-log.ts";
 import { encodeHost } from "../../src/store/format.ts";
@@ -10,6 +11,9 @@ import { temporaryFolder } from "../temporary.ts";
 import type { Contents } from "./disk.ts";
 
 export const LOG = "dynip.json";
+/** The two files that take turns. */
+export const JOURNALS: readonly [string, string] = [`${LOG}.journal.1`, `${LOG}.journal.2`];
+/** The journal of dynip 0.2.0, which it renamed to `….old` when a snapshot began. */
 export const JOURNAL = `${LOG}.journal`;
 export const OLD_JOURNAL = `${JOURNAL}.old`;
 
@@ -18,6 +22,33 @@ export function recordOf(name: string, counter: number): Host {
   const since = Date.UTC(2026, 10, 22) + counter * 1000;
   const lastByte = (name.length * 7 + counter) % 256;
   return { ipv4: { address: `203.0.113.${lastByte}`, since, lastSeen: since }, counter };
+}
+
+/** A record as a line of a journal. */
+export function lineOf(name: string, counter: number): string {
+  return `${encodeHost(name, recordOf(name, counter))}\n`;
+}
+
+/** A batch of a journal file: its lines and the seal. */
+export function sealed(lines: string, generation = 1, oldest = generation): string {
+  const unsigned = `${lines}= ${Buffer.byteLength(lines)} ${generation} ${oldest} `;
+  return `${unsigned}${crc32(unsigned).toString(16).padStart(8, "0")}\n`;
+}
+
+/** The lines of the batches from the beginning of a journal file, read the simple way. */
+export function sealedLines(file: Buffer): string[] {
+  const lines: string[] = [];
+  let batch = "";
+  for (const line of file.toString("latin1").split("\n")) {
+    batch += `${line}\n`;
+    if (!line.startsWith("= ")) continue;
+    const [, , generation, oldest] = line.split(" ").map(Number);
+    const inside = batch.slice(0, -line.length - 1);
+    if (batch !== sealed(inside, generation, oldest)) break;
+    lines.push(...inside.split("\n").slice(0, -1));
+    batch = "";
+  }
+  return lines;
 }
 
 /** Counters by name, as the files have them: the log's, overtaken by those of the journal. */
@@ -34,6 +65,9 @@ export function survivors(contents: Contents): Map<string, number> {
     const lines = contents.get(journal)?.toString().split("\n").slice(0, -1) ?? [];
     for (const line of lines) take(`{${line}}`);
   }
+  for (const journal of JOURNALS) {
+    for (const line of sealedLines(contents.get(journal) ?? Buffer.alloc(0))) take(`{${line}}`);
+  }
   return counters;
 }
 
@@ -48,15 +82,24 @@ export async function restart(
   await using folder = await temporaryFolder();
   for (const [name, bytes] of contents) await writeFile(folder.file(name), bytes);
   const path = folder.file(LOG);
+  const log = recordedLog();
   try {
-    const clientLog = await openClientLog(path, { log: recordedLog() });
+    const clientLog = await openClientLog(path, { log });
     const wrong = compare(clientLog.hosts, acknowledged, "opened");
     clientLog.begin();
     await clientLog.close();
     const hosts = hostsIn(await readFile(path, "utf8"));
     wrong.push(...compare(hosts, acknowledged, "closed"));
-    const left = (await readdir(folder.path)).filter((name) => name !== LOG);
-    if (left.length > 0 && left.join() !== `${LOG}.tmp`) wrong.push(`left over: ${left}`);
+    const left = (await readdir(folder.path)).filter(
+      (name) => name !== LOG && name !== `${LOG}.tmp`,
+    );
+    const setAside = left.filter((name) => JOURNALS.some((journal) => name === `${journal}.bad`));
+    if (left.length > setAside.length) wrong.push(`left over: ${left}`);
+    const said = log.lines.filter((line) => line.startsWith("warn"));
+    const isNew = setAside.some((name) => !contents.has(name));
+    if (said.length > Math.min(setAside.length, 1) || (isNew && said.length === 0)) {
+      wrong.push(`set aside ${setAside}, and said ${said}`);
+    }
     return wrong;
   } catch (error) {
     return [`refuses to start: ${(error as Error).message}`];

@@ -7,10 +7,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { encodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { encodeClientLog } from "../../src/store/format.ts";
 import { TEST_MS } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSetup, serve } from "../e2e/dynip.ts";
-import { JOURNAL, LOG, OLD_JOURNAL, recordOf } from "./check.ts";
+import { JOURNAL, JOURNALS, lineOf as line, LOG, OLD_JOURNAL, recordOf, sealed } from "./check.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -19,7 +19,6 @@ type Setup = Awaited<ReturnType<typeof newSetup>>;
 const onUnix = test.skipIf(process.platform === "win32");
 const onSignals = describe.skipIf(!HAS_SIGNALS);
 
-const line = (name: string, counter: number) => `${encodeHost(name, recordOf(name, counter))}\n`;
 const logOf = (counters: Record<string, number>) =>
   [
     ...encodeClientLog(
@@ -57,12 +56,16 @@ async function refuses(files: Record<string, string | Uint8Array>, ...says: (str
   await expectRefusal(setup, ...says);
 }
 
-/** The counters in the log after a start and a clean stop. */
-async function starts(setup: Setup, files: Record<string, string | Uint8Array>) {
+/** The counters in the log after a start and a clean stop, which leaves nothing else but `left`. */
+async function starts(
+  setup: Setup,
+  files: Record<string, string | Uint8Array>,
+  left: readonly string[] = [],
+) {
   for (const [name, bytes] of Object.entries(files)) await writeFile(setup.file(name), bytes);
   await using server = await serve([setup.config]);
   expect((await server.stop()).exitCode).toBe(0);
-  expect((await readdir(setup.path)).sort()).toEqual(["dynip.json", "dynip.toml"]);
+  expect((await readdir(setup.path)).sort()).toEqual(["dynip.json", ...left, "dynip.toml"].sort());
   const log = (await setup.readLog()) as unknown as Record<string, { counter: string }>;
   return Object.fromEntries(
     Object.entries(log).map(([name, { counter }]) => [name, Number.parseInt(counter, 16)]),
@@ -146,6 +149,44 @@ describe("a log is refused that", () => {
 const UNBINDABLE = 'server_ip = "192.0.2.254"';
 
 describe("a journal is refused that", () => {
+  const first = sealed(line("nas", 3), 8);
+  const whole = sealed(line("pi", 2) + line("nas", 4), 8);
+
+  test.each(JOURNALS)("is damaged before a whole batch, at any byte: %s", async (name) => {
+    for (let at = 0; at < first.length; at += 23) {
+      const bytes = Buffer.from(first + whole + whole);
+      bytes[at]! ^= 1;
+      const says = [`${name}", line 1: a damaged batch, with a whole one behind it in line 3`];
+      await refuses({ [LOG]: GOOD, [name]: bytes }, ...says, "delete lines 1 to 2");
+    }
+  });
+
+  test.each(JOURNALS)("has a page of zeros before a whole batch: %s", async (name) => {
+    const many = sealed(line("nas", 3).repeat(60), 8);
+    const bytes = Buffer.from(many + whole);
+    bytes.fill(0, 4096, 8192);
+    await refuses({ [LOG]: GOOD, [name]: bytes }, `${name}", line 1: a damaged batch`);
+  });
+
+  test("is damaged whole, and the newer one builds on it", async () => {
+    const files = { [JOURNALS[1]]: "\0".repeat(9000), [JOURNALS[0]]: sealed(line("pi", 2), 9, 8) };
+    await refuses({ [LOG]: GOOD, ...files }, `${JOURNALS[1]}", line 1: a damaged batch, and `);
+  });
+
+  test.each(JOURNALS)("is a folder: %s", async (name) => {
+    await using setup = await newSetup();
+    await writeFile(setup.logPath, GOOD);
+    await mkdir(setup.file(name));
+    await expectRefusal(setup, "it is a folder");
+  });
+
+  test("is a good one of a log that is damaged: both stay", async () => {
+    const journals = { [JOURNALS[0]]: whole, [JOURNALS[1]]: sealed(line("nas", 3), 7) };
+    await refuses({ [LOG]: GOOD.slice(0, -9), ...journals }, "line 3");
+  });
+});
+
+describe("a journal of dynip 0.2.0 is refused that", () => {
   const lines = line("nas", 3) + line("pi", 2) + line("attic", 1);
 
   test.each([JOURNAL, OLD_JOURNAL])("has a bad line, not its last: %s", async (name) => {
@@ -186,7 +227,7 @@ describe("a journal is refused that", () => {
 });
 
 onSignals("it starts, and loses nothing, with", () => {
-  test("a journal that is torn at any byte of its last line", async () => {
+  test("a journal of dynip 0.2.0 that is torn at any byte of its last line", async () => {
     await using setup = await newSetup();
     const whole = line("nas", 3);
     const last = line("pi", 2);
@@ -197,25 +238,89 @@ onSignals("it starts, and loses nothing, with", () => {
     }
   }, 60_000);
 
+  test("a journal whose last batch is not whole, at any byte: it is set aside, and said", async () => {
+    const whole = sealed(line("nas", 3), 8);
+    const last = sealed(line("pi", 2), 8);
+    for (let length = 0; length <= last.length; length += 7) {
+      await using setup = await newSetup();
+      const files = { [LOG]: GOOD, [JOURNALS[0]]: `${whole}${last.slice(0, length)}\0\0\0` };
+      const left = length === 0 ? [] : [`${JOURNALS[0]}.bad`];
+      expect(await starts(setup, files, left)).toEqual({ nas: 3, pi: 1 });
+    }
+  }, 60_000);
+
+  test("a journal that is damaged, when the lines that it named are deleted", async () => {
+    await using setup = await newSetup();
+    const damaged = sealed(line("nas", 3), 8).replace("nas", "nax") + sealed(line("pi", 2), 8);
+    await writeFile(setup.file(JOURNALS[0]), damaged);
+    await writeFile(setup.logPath, GOOD);
+    const { stderr } = await dynip(["serve", setup.config]);
+    const [, from, to] = /delete lines (\d+) to (\d+) /.exec(stderr)!.map(Number);
+    const mended = damaged
+      .split("\n")
+      .toSpliced(from! - 1, to! - from! + 1)
+      .join("\n");
+    expect(await starts(setup, { [JOURNALS[0]]: mended })).toEqual({ nas: 2, pi: 2 });
+  });
+
+  test.each([
+    ["a journal of no bytes", { [JOURNALS[0]]: "" }, {}],
+    ["a journal of zeros", { [JOURNALS[1]]: "\0".repeat(65_536) }, {}],
+    ["a journal that is older than the log", { [JOURNALS[0]]: sealed(line("nas", 1)) }, {}],
+    [
+      "both journals, the second one newer",
+      {
+        [JOURNALS[0]]: sealed(line("pi", 5) + line("nas", 3), 7),
+        [JOURNALS[1]]: sealed(line("nas", 4), 8, 7),
+      },
+      { pi: 5, nas: 4 },
+    ],
+    [
+      "both journals, of which the newer does not need the other",
+      { [JOURNALS[1]]: sealed(line("pi", 5), 7), [JOURNALS[0]]: sealed(line("nas", 4), 8, 8) },
+      { nas: 4 },
+    ],
+    [
+      "half a temporary file",
+      { [`${LOG}.tmp`]: "{\n", [JOURNALS[0]]: sealed(line("pi", 5)) },
+      { pi: 5 },
+    ],
+    [
+      "the journal of dynip 0.2.0 and, from a try of this one, ours",
+      { [JOURNAL]: line("pi", 5) + line("nas", 3), [JOURNALS[0]]: sealed(line("nas", 4)) },
+      { pi: 5, nas: 4 },
+    ],
+  ] as [string, Record<string, string>, Record<string, number>][])(
+    "%s",
+    async (_what, files, changed) => {
+      await using setup = await newSetup();
+      const after = await starts(setup, { [LOG]: GOOD, ...files });
+      expect(after).toEqual({ nas: 2, pi: 1, ...changed });
+    },
+  );
+
   const OLDER = line("nas", 1);
   test.each([
-    ["a journal of no bytes", { [JOURNAL]: "" }, {}],
-    ["both journals of no bytes", { [JOURNAL]: "", [OLD_JOURNAL]: "" }, {}],
-    ["a journal that is older than the log", { [JOURNAL]: OLDER }, {}],
-    ["an old journal that is older than the log", { [OLD_JOURNAL]: OLDER }, {}],
-    ["an old journal left over, alone", { [OLD_JOURNAL]: line("pi", 5) }, { pi: 5 }],
+    ["a 0.2.0 journal of no bytes", { [JOURNAL]: "" }, {}],
+    ["both 0.2.0 journals of no bytes", { [JOURNAL]: "", [OLD_JOURNAL]: "" }, {}],
+    ["a 0.2.0 journal that is older than the log", { [JOURNAL]: OLDER }, {}],
+    ["an old 0.2.0 journal that is older than the log", { [OLD_JOURNAL]: OLDER }, {}],
+    ["an old 0.2.0 journal left over, alone", { [OLD_JOURNAL]: line("pi", 5) }, { pi: 5 }],
     [
-      "an old journal left over, beside the next one",
+      "an old 0.2.0 journal left over, beside the next one",
       { [OLD_JOURNAL]: line("pi", 5) + line("nas", 3), [JOURNAL]: line("nas", 4) },
       { pi: 5, nas: 4 },
     ],
     [
-      "a torn old journal",
+      "a torn old 0.2.0 journal",
       { [OLD_JOURNAL]: line("pi", 5) + line("nas", 3).slice(0, 20), [JOURNAL]: line("nas", 4) },
       { pi: 5, nas: 4 },
     ],
-    ["a journal that ends in zero bytes", { [JOURNAL]: `${line("pi", 5)}\0\0\0\0` }, { pi: 5 }],
-    ["half a temporary file", { [`${LOG}.tmp`]: "{\n", [JOURNAL]: line("pi", 5) }, { pi: 5 }],
+    [
+      "a 0.2.0 journal that ends in zero bytes",
+      { [JOURNAL]: `${line("pi", 5)}\0\0\0\0` },
+      { pi: 5 },
+    ],
     ["a lock without content", { [`${LOG}.lock`]: "", [JOURNAL]: line("pi", 5) }, { pi: 5 }],
   ] as [string, Record<string, string>, Record<string, number>][])(
     "%s",
@@ -254,12 +359,15 @@ describe.skipIf(process.platform !== "linux")(
     });
 
     // Opening one would wait for a writer, for ever.
-    test.each([JOURNAL, OLD_JOURNAL, `${LOG}.lock`])("a FIFO is refused: %s", async (name) => {
-      await using setup = await newSetup({ server: UNBINDABLE });
-      await writeFile(setup.logPath, GOOD);
-      makeFifo(setup.file(name));
-      await expectRefusal(setup);
-    });
+    test.each([...JOURNALS, JOURNAL, OLD_JOURNAL, `${LOG}.lock`])(
+      "a FIFO is refused: %s",
+      async (name) => {
+        await using setup = await newSetup({ server: UNBINDABLE });
+        await writeFile(setup.logPath, GOOD);
+        makeFifo(setup.file(name));
+        await expectRefusal(setup);
+      },
+    );
   },
 );
 

@@ -2,12 +2,14 @@
  * A disk for tests: the real one, whose every operation is counted and may fail, with a model beside
  * it of what a power cut would leave.
  *
- * The model is what POSIX promises and no more. What was written to a file since it was last synced
- * may be there, in part, or not at all; so may a file that was made, renamed or removed since its
- * folder was last synced, each for itself; what became of one name keeps its order, as on every file
- * system with a journal, unless told otherwise. One folder, with no folders in it.
+ * The model is what POSIX promises and no more. Of what was written to a file since it was last synced,
+ * each page of 4 KiB may be there or not, in any order; a page that is not there is as it was when the
+ * file was last synced, or zero where the file had no such page. A file that was made, renamed or
+ * removed since its folder was last synced may be so or not, each for itself; the changes of one name
+ * keep their order, as on every file system with a journal, unless told otherwise. One folder, with no
+ * folders in it.
  */
-import { fstatSync, readFileSync, readSync } from "node:fs";
+import { type BigIntStats, constants, fstatSync, readFileSync, readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 
@@ -19,12 +21,21 @@ export type Fault = (index: number, operation: string) => Error | undefined;
 
 /**
  * What becomes of that which was not synced: all of it is lost, or kept, or nothing but removals
- * (which is bad luck for whoever removes too early), or as it happens.
+ * (which is bad luck for those who remove too early), or as it happens.
  */
 export type Luck = "none" | "all" | "removals" | Random;
 
 /** Files by name. */
 export type Contents = Map<string, Buffer>;
+
+/** A page of a file that is not synced. */
+export interface Page {
+  readonly name: string;
+  /** Counted from 0. */
+  readonly index: number;
+}
+
+export const PAGE_BYTES = 4096;
 
 /** An operating system's error. */
 export function systemError(code: string): Error {
@@ -33,7 +44,7 @@ export function systemError(code: string): Error {
 
 export class Disk {
   readonly files: Files;
-  /** The operations so far: `write dynip.json.journal`. */
+  /** The operations so far: `write dynip.json.journal.1`. */
   readonly operations: string[] = [];
   /** Handles that were opened and not closed. */
   openHandles = 0;
@@ -59,7 +70,7 @@ export class Disk {
       realpath: this.#counted("realpath"),
       readFile: this.#counted("readFile"),
       stat: this.#counted("stat"),
-      open: (path: string, flags: string, mode?: number) => this.#open(path, flags, mode),
+      open: (path: string, flags: string | number, mode?: number) => this.#open(path, flags, mode),
       rename: (from: string, to: string) => this.#rename(from, to),
       rm: (path: string) => this.#rm(path),
     } as unknown as Files;
@@ -85,6 +96,36 @@ export class Disk {
     return new Map([...entries].map(([name, inode]) => [name, contentOf(inode, luck)]));
   }
 
+  /**
+   * The pages that are not as they were when their file was last synced, and what a power cut now
+   * leaves if all files survive it, and of these pages only some.
+   */
+  image(): { pages: Page[]; cut: (kept: readonly Page[]) => Contents } {
+    const files = [...this.#now].map(([name, { durable, unsynced }]) => ({
+      name,
+      durable,
+      now: unsynced.at(-1) ?? durable,
+    }));
+    const pages = files.flatMap(({ name, durable, now }) =>
+      Array.from({ length: Math.ceil(now.length / PAGE_BYTES) }, (_, index) => ({
+        name,
+        index,
+      })).filter(({ index }) => !pageOf(now, index).equals(pageOf(durable, index))),
+    );
+    const cut = (kept: readonly Page[]): Contents =>
+      new Map(
+        files.map(({ name, durable, now }) => {
+          const bytes = Buffer.alloc(now.length);
+          durable.copy(bytes);
+          for (const page of kept) {
+            if (page.name === name) pageOf(now, page.index).copy(bytes, page.index * PAGE_BYTES);
+          }
+          return [name, bytes];
+        }),
+      );
+    return { pages, cut };
+  }
+
   /** Counts an operation, and does it or has it fail, in part where it has parts. */
   async #operate<T>(
     operation: string,
@@ -106,17 +147,19 @@ export class Disk {
       this.#operate(operation, path, () => act(path, ...args));
   }
 
-  async #open(path: string, flags: string, mode?: number): Promise<FileHandle> {
+  async #open(path: string, flags: string | number, mode?: number): Promise<FileHandle> {
     // Readable, so that the model can see what was written.
-    const readable = flags.startsWith("w") && !flags.endsWith("+") ? `${flags}+` : flags;
+    const readable = flags === "w" || flags === "wx" || flags === "a" ? `${flags}+` : flags;
     const handle = await this.#operate("open", path, () => realFiles.open(path, readable, mode));
     this.openHandles++;
     const isFolder = path === this.#folder;
+    const isReadOnly =
+      typeof flags === "number" && (flags & (constants.O_WRONLY | constants.O_RDWR)) === 0;
     const name = basename(path);
-    if (!isFolder && !this.#now.has(name)) {
+    if (!isFolder && !isReadOnly && !this.#now.has(name)) {
       this.#move([[name, { durable: Buffer.alloc(0), unsynced: [] }]]);
     }
-    return this.#wrap(handle, path, isFolder ? undefined : this.#now.get(name)!);
+    return this.#wrap(handle, path, isFolder ? undefined : this.#now.get(name));
   }
 
   /** The calls that src/ makes of a handle; any other is a TypeError, to be added here. */
@@ -142,19 +185,21 @@ export class Disk {
       await handle.close();
     };
     return {
+      stat: (): Promise<BigIntStats> =>
+        this.#operate("fstat", path, () => handle.stat({ bigint: true })),
+      readFile: () => this.#operate("read", path, () => handle.readFile()),
       write: (bytes: Buffer, offset: number, length: number, position: number) =>
         change(
           "write",
           () => handle.write(bytes, offset, length, position),
           () => handle.write(bytes, offset, length >> 1, position),
         ),
-      writeFile: (text: string) =>
+      writeFile: (data: string | Uint8Array) =>
         change(
           "writeFile",
-          () => handle.writeFile(text),
-          () => handle.writeFile(text.slice(0, text.length >> 1)),
+          () => handle.writeFile(data),
+          () => handle.writeFile(data.slice(0, data.length >> 1)),
         ),
-      truncate: (length: number) => change("truncate", () => handle.truncate(length)),
       chown: (uid: number, gid: number) =>
         this.#operate("chown", path, () => handle.chown(uid, gid)),
       chmod: (mode: number) => this.#operate("chmod", path, () => handle.chmod(mode)),
@@ -220,16 +265,21 @@ function note({ fd }: FileHandle, inode: Inode): void {
   if (!bytes.equals(last)) inode.unsynced.push(bytes);
 }
 
+/** Each page as it was at some time since the last sync, and the length of some other time. */
 function contentOf({ durable, unsynced }: Inode, luck: Luck): Buffer {
-  const all = [durable, ...unsynced];
+  const versions = [durable, ...unsynced];
   if (luck === "none" || luck === "removals") return durable;
-  if (luck === "all") return all.at(-1)!;
-  const index = luck.below(all.length);
-  const [before, after] = [all[index]!, all[index + 1]];
-  if (after === undefined || after.length < before.length) return before;
-  const torn = luck.below(after.length + 1);
-  const bytes = Buffer.concat([after.subarray(0, torn), before.subarray(torn)]);
-  // The new length may be durable before the bytes are: they are zeros then.
-  if (luck.once(4)) return Buffer.concat([bytes, Buffer.alloc(after.length - bytes.length)]);
+  if (luck === "all") return versions.at(-1)!;
+  const bytes = Buffer.alloc(luck.pick(versions).length);
+  for (let index = 0; index * PAGE_BYTES < bytes.length; index++) {
+    pageOf(luck.pick(versions), index).copy(bytes, index * PAGE_BYTES);
+  }
   return bytes;
+}
+
+/** A page of a file as it was, zeros where it had none. */
+function pageOf(bytes: Buffer, index: number): Buffer {
+  const page = Buffer.alloc(PAGE_BYTES);
+  bytes.subarray(index * PAGE_BYTES, (index + 1) * PAGE_BYTES).copy(page);
+  return page;
 }

@@ -10,6 +10,7 @@ import { type Outcome, type Progress, table } from "./outcome.ts";
 import { powerCuts } from "./power-cuts.ts";
 import { readOnlyFolder } from "./read-only.ts";
 import { CODES, refusals } from "./refusals.ts";
+import { SIZES, tornPages } from "./torn-pages.ts";
 
 const cycles = number("FAULT_CYCLES", 200);
 const seed = number("FAULT_SEED", Math.floor(Math.random() * 2 ** 31));
@@ -19,6 +20,10 @@ const outcomes: Outcome[] = [];
 for (const [what, run] of [
   ["kill -9", (progress: Progress) => kills({ cycles, seed }, progress)],
   ["power cuts", (progress: Progress) => powerCuts({ lucks: 10, seed }, progress)],
+  [
+    "pages that are missing",
+    (progress: Progress) => tornPages({ sizes: SIZES, images: 256, seed }, progress),
+  ],
   ["a disk that refuses", (progress: Progress) => refusals(CODES, progress)],
   ["a full disk", fullDisk],
   ["a read-only folder", readOnlyFolder],

@@ -124,7 +124,7 @@ function missing(acknowledged: ReadonlyMap<string, number>, disk: Disk): string[
 }
 
 /** The pauses between snapshots, which end when the test says so. */
-class Pauses {
+export class Pauses {
   #begun = Promise.withResolvers<void>();
   #ended = Promise.withResolvers<void>();
 

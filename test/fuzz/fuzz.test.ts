@@ -99,14 +99,18 @@ const REGRESSIONS: readonly Regression[] = [
   { target: "decode", what: "a character across byte 256", input: `${"a".repeat(255)}é` },
   { target: "server", what: "the prefix and nothing more", input: "dynip/" },
   { target: "reply", what: "nothing", input: "" },
-  { target: "journal", what: "a journal and no log", input: "\x1e\x1e" },
-  { target: "journal", what: "an empty line", input: "{}\x1e\x1e\n" },
+  { target: "journal", what: "a journal and no log", input: "\x1e\x1e\x1e\x1e" },
+  { target: "journal", what: "an empty line", input: "{}\x1e\x1e\x1e\x1e\n" },
   {
     target: "journal",
     what: "two hosts on a line",
-    input: `{}\x1e"a": {"ipv4":{"address":"192.0.2.1",${TIMES}}},"b": {"ipv4":{"address":"192.0.2.2",${TIMES}}}\n`,
+    input: `{}\x1e\x1e\x1e"a": {"ipv4":{"address":"192.0.2.1",${TIMES}}},"b": {"ipv4":{"address":"192.0.2.2",${TIMES}}}\n`,
   },
-  { target: "journal", what: "a line that is not whole", input: '{}\x1e\x1e"nas": {"ipv4"' },
+  {
+    target: "journal",
+    what: "a line that is not whole",
+    input: '{}\x1e\x1e\x1e\x1e"nas": {"ipv4"',
+  },
 ];
 
 describe("found once", () => {

@@ -10,6 +10,7 @@ const HOST: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 0 } };
 function newCommits() {
   const hosts = newHostTable();
   const batches: string[][] = [];
+  const disk = { isWell: true };
   const news: boolean[] = [];
   const waits: number[] = [];
   let end = (): void => {};
@@ -17,7 +18,7 @@ function newCommits() {
     hosts,
     async write(lines) {
       batches.push([...lines].join("").match(/(?<=^")[^"]+/gm) ?? []);
-      return true;
+      return disk.isWell;
     },
     committed: (isNews) => news.push(isNews),
     now: () => 0,
@@ -43,7 +44,7 @@ function newCommits() {
         resolve(isDurable);
       }),
     );
-  return { batches, news, waits, commits, ping, commit, endWait: () => end() };
+  return { disk, batches, news, waits, commits, ping, commit, endWait: () => end() };
 }
 
 const MANY = Array.from({ length: 64 }, (_, index) => `host-${index}`);
@@ -90,6 +91,14 @@ test("what somebody waits for ends the gathering, and so does the end", async ()
   ping("pi");
   await commits.settled();
   expect(batches.at(-1)).toEqual(["pi"]);
+});
+
+test("what could not be made durable is no news", async () => {
+  const { disk, commit, news } = newCommits();
+  disk.isWell = false;
+  expect(await commit("nas", HOST)).toBe(false);
+  await turn();
+  expect(news).toEqual([false]);
 });
 
 const at = (address: string, since: number, lastSeen: number) => ({ address, since, lastSeen });
