@@ -18,20 +18,25 @@ import { clientNextSteps, nextSteps } from "../schedule/next-steps.ts";
 import { clientConfigText, configText } from "../config/template.ts";
 import { LOG_ARGS } from "./definition.ts";
 import { writeOut } from "./run.ts";
+import { install, uninstall } from "./install.ts";
 import { KIND_LIST, print, thisMachine } from "./print.ts";
 
 export default defineCommand({
   meta: {
     name: "init",
     description: "Write a commented configuration, and say what to do next",
-    exits: ["ok", "usage", "config"],
+    // A service that was installed and fails has the exit code of its dynip.
+    exits: [
+      ...(["ok", "usage", "clientLog", "config", "serverHostname", "notSent"] as const),
+      ...(["noAcknowledgement", "install", "bind"] as const),
+    ],
   },
   args: {
     path: {
       type: "positional",
       required: false,
       description:
-        "The file to write (default: dynip.toml); with --print, the configuration to start dynip with",
+        "The file to write (default: dynip.toml); with --install and --print, the configuration to start dynip with",
     },
     from: {
       type: "string",
@@ -54,15 +59,27 @@ export default defineCommand({
       valueHint: "KIND",
       description: `Write nothing; print what starts dynip: ${KIND_LIST}`,
     },
+    install: {
+      type: "string",
+      valueHint: "serve|ping",
+      description: "Make this system start the server, or a ping every 5 minutes, and check it",
+    },
+    uninstall: {
+      type: "string",
+      valueHint: "serve|ping",
+      description: "Undo --install; the configuration, the client log and the program stay",
+    },
     force: { type: "boolean", description: "Overwrite an existing file" },
     debug: LOG_ARGS.debug,
   },
-  async run({ args: { path: given, print: kind, from, name, server, force = false } }) {
-    refuseSecrets([given, kind, from, name, server]);
-    if (kind !== undefined) {
-      const isAlone = !force && [from, name, server].every((option) => option === undefined);
-      if (!isAlone) throw wrongUsage("--print goes with no other option");
-      return await print(kind, given);
+  async run({ args: { path: given, from, name, server, force = false, ...instead } }) {
+    const actions = ACTIONS.map((action) => instead[action]);
+    refuseSecrets([given, from, name, server, ...actions]);
+    const action = ACTIONS.find((one) => instead[one] !== undefined);
+    if (action !== undefined) {
+      const options = [from, name, server, ...actions].filter((option) => option !== undefined);
+      if (force || options.length > 1) throw wrongUsage(`--${action} goes with no other option`);
+      return await { print, install, uninstall }[action](instead[action]!, given);
     }
     const path = resolve(given ?? "dynip.toml");
     if (printable(path) !== path) {
@@ -85,6 +102,9 @@ export default defineCommand({
     await writeOut(lines.map(printable).join("\n")).catch(() => {});
   },
 });
+
+/** The options with which init writes no configuration. */
+const ACTIONS = ["print", "install", "uninstall"] as const;
 
 /** Refuses secrets on the command line: what init writes and prints would have them in plain sight. */
 function refuseSecrets(values: (string | undefined)[]): void {

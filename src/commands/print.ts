@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 
+import type { ServerConfig } from "../config/config.ts";
 import { findConfig, loadConfig } from "../config/find.ts";
 import { type Machine, SCHEDULERS } from "../schedule/index.ts";
+import type { Scheduler, Start } from "../schedule/scheduler.ts";
 import { cannot, errorCode, EXIT, usageError, UserError } from "../system/errors.ts";
 import { createLog, type Log, printable } from "../system/log.ts";
 import { writeOut } from "./run.ts";
@@ -12,8 +14,12 @@ import { writeOut } from "./run.ts";
 /** The kinds, for messages and help. */
 export const KIND_LIST = SCHEDULERS.map(({ kind }) => kind).join(", ");
 
-/** This machine, for the choice of a scheduler. */
-export const thisMachine: Machine = { platform: process.platform, exists: existsSync };
+/** This machine, for the choice of a scheduler and for what is said about it. */
+export const thisMachine: Machine = {
+  platform: process.platform,
+  isAdministrator: process.getuid?.() === 0,
+  exists: existsSync,
+};
 
 /**
  * Prints what starts this executable with a configuration, and warns if that would not work.
@@ -28,35 +34,52 @@ export async function print(kind: string, given: string | undefined): Promise<vo
     throw usageError(`Wrong usage: --print is "${kind}", must be one of ${KIND_LIST}`);
   }
   const log = createLog({ level: "warn" });
-  const binary = process.execPath;
   const config = resolve(await findConfig(given));
-  for (const path of [binary, config]) {
-    if (printable(path) === path) continue;
-    throw cannot(`print ${kind}`, undefined, `"${path}" has a control character`, {
-      exitCode: EXIT.config,
-      hint: "rename it: nothing that starts programs accepts such a path",
-    });
-  }
-  const user = scheduler.runsAsOwner ? await ownerOf(config, kind) : undefined;
-  const start = { binary, config, user };
+  const server = await readServerConfig(config, log);
+  const start = await startOf(
+    `print ${kind}`,
+    scheduler,
+    process.execPath,
+    config,
+    server?.server_port,
+  );
   const text = scheduler.print(start);
   if (!scheduler.platforms.includes(process.platform)) {
     log.warn(`${kind} is for another system, and the paths are this one's`);
   }
-  const clientLogPath = await checkConfig(config, log);
-  for (const { problem, hint } of scheduler.problems?.(start, clientLogPath) ?? []) {
+  for (const { problem, hint } of scheduler.problems?.(start, server?.client_log_path) ?? []) {
     log.warn(problem, hint);
   }
   await writeOut(text);
 }
 
 /**
- * Warns about a configuration that cannot be read.
- * @returns `client_log_path` as written; undefined if the configuration cannot be read
+ * What a scheduler starts.
+ * @param action what cannot be done if a path or a user has no name to write, such as `print cron`
+ * @param port the server's UDP port, if it is known
+ * @throws UserError (exit code 3) if a path has a control character, or the owner has no name
  */
-async function checkConfig(path: string, log: Log): Promise<string | undefined> {
+export async function startOf(
+  action: string,
+  { runsAsOwner = false }: Scheduler,
+  binary: string,
+  config: string,
+  port: number | undefined,
+): Promise<Start> {
+  for (const path of [binary, config]) {
+    if (printable(path) === path) continue;
+    throw cannot(action, undefined, `"${path}" has a control character`, {
+      exitCode: EXIT.config,
+      hint: "rename it: nothing that starts programs accepts such a path",
+    });
+  }
+  return { binary, config, user: runsAsOwner ? await ownerOf(config, action) : undefined, port };
+}
+
+/** The server's part of a configuration; one that cannot be read gets a warning and is undefined. */
+async function readServerConfig(path: string, log: Log): Promise<ServerConfig | undefined> {
   try {
-    return (await loadConfig(path)).config.server.client_log_path;
+    return (await loadConfig(path)).config.server;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // The file holds a secret: the user that dynip will run as may read it, and this one not.
@@ -70,22 +93,17 @@ async function checkConfig(path: string, log: Log): Promise<string | undefined> 
  * it is the user of this process.
  * @returns a name; undefined for root, and on Windows, which has no user ids
  */
-async function ownerOf(config: string, kind: string): Promise<string | undefined> {
+async function ownerOf(config: string, action: string): Promise<string | undefined> {
   const self = process.getuid?.();
   if (self === undefined) return undefined;
   const uid = (await stat(config).catch(() => undefined))?.uid ?? self;
   if (uid === 0) return undefined;
   const name = nameOf(uid);
   if (name !== undefined) return name;
-  throw cannot(
-    `print ${kind}`,
-    undefined,
-    `dynip would run as user ${uid}, whose name is not found`,
-    {
-      exitCode: EXIT.config,
-      hint: `chown "${config}" to the user that dynip is to run as`,
-    },
-  );
+  throw cannot(action, undefined, `dynip would run as user ${uid}, whose name is not found`, {
+    exitCode: EXIT.config,
+    hint: `chown "${config}" to the user that dynip is to run as`,
+  });
 }
 
 /** A user's name. Bun's os.userInfo() knows only this process's, and takes that from $USER. */

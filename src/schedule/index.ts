@@ -18,6 +18,8 @@ export const SCHEDULERS: readonly Scheduler[] = [
 /** A machine, as far as the choice of a scheduler depends on it. */
 export interface Machine {
   platform: NodeJS.Platform;
+  /** Whether the user there is root, who needs no sudo. Of Windows it says nothing. */
+  isAdministrator: boolean;
   /** Whether a path exists there. */
   exists(path: string): boolean;
 }
@@ -25,9 +27,17 @@ export interface Machine {
 /** The scheduler that dynip recommends on a machine, if there is one. */
 export function schedulerFor(
   subcommand: Scheduler["subcommand"],
-  { platform, exists }: Machine,
+  machine: Pick<Machine, "platform" | "exists">,
 ): Scheduler | undefined {
-  return SCHEDULERS.find(
+  return schedulersOf(subcommand, machine)[0];
+}
+
+/** The schedulers that a machine has, the recommended one first. */
+export function schedulersOf(
+  subcommand: Scheduler["subcommand"],
+  { platform, exists }: Pick<Machine, "platform" | "exists">,
+): readonly Scheduler[] {
+  return SCHEDULERS.filter(
     ({ sign, ...scheduler }) =>
       scheduler.subcommand === subcommand &&
       scheduler.platforms.includes(platform) &&

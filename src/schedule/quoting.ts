@@ -13,9 +13,17 @@ export function windowsWord(text: string): string {
   return `"${text.replace(/(\\*)("|$)/g, (_, slashes: string, end: string) => slashes + slashes + (end && '\\"'))}"`;
 }
 
+/**
+ * `text` as one word of PowerShell, where single quotes keep everything as it is but single quotes
+ * themselves, the typographic ones among them (about_Quoting_Rules).
+ */
+export function powerShellWord(text: string): string {
+  return `'${text.replace(/['\u2018-\u201b]/g, "$&$&")}'`;
+}
+
 /** The quoting of the shell that an operating system's users type into. */
 export function wordFor(platform: NodeJS.Platform): (text: string) => string {
-  return platform === "win32" ? windowsWord : shellWord;
+  return platform === "win32" ? powerShellWord : shellWord;
 }
 
 /**

@@ -1,8 +1,7 @@
 /**
  * The interface of a scheduler: what starts dynip on a system, either the server or a ping every 5
- * minutes. Pure.
+ * minutes. `init --print`, `init --install` and `init --uninstall` all use its data. Pure.
  */
-import { wordFor } from "./quoting.ts";
 
 export interface Scheduler {
   /** Its name for `init --print`. */
@@ -16,8 +15,8 @@ export interface Scheduler {
   readonly runsAsOwner?: boolean;
   /** The text that `init --print` prints: units, a property list, a task, a line. */
   print(start: Start): string;
-  /** How a user installs that text and starts it. */
-  steps(start: Start): Steps;
+  /** What `init --install` puts on a system, and `init --uninstall` removes. */
+  service(start: Start): Service;
   /**
    * Reasons why dynip would not work as it is started.
    * @param clientLogPath as the configuration gives it; undefined where that cannot be read
@@ -33,26 +32,104 @@ export interface Start {
   config: string;
   /** The name of the user to run as, where the scheduler `runsAsOwner`; undefined for root. */
   user?: string | undefined;
-}
-
-export interface Steps {
-  /** Ends a sentence such as `Schedule a ping every 5 minutes`, and introduces the lines. */
-  lead: string;
-  /** Commands to run, or lines to add somewhere. */
-  lines: readonly string[];
+  /** The server's UDP port; undefined where the configuration cannot be read. */
+  port?: number | undefined;
 }
 
 export interface Problem {
   problem: string;
   /** What the user can do about it. */
   hint: string;
+  /** Whether it may work all the same. Without this, `init --install` refuses. */
+  isWarning?: boolean;
 }
 
-/**
- * The command that runs dynip with a configuration, for the shell of an operating system.
- * @param words the subcommand and its options, which need no quotes
- */
-export function commandLine(platform: NodeJS.Platform, words: string, start: Start): string {
-  const word = wordFor(platform);
-  return `${word(start.binary)} ${words} ${word(start.config)}`;
+/** A program and its arguments, without a shell. */
+export type Command = readonly [program: string, ...args: string[]];
+
+/** What a scheduler puts on a system: files or a line of a crontab, and the commands that go with them. */
+export interface Service {
+  /** As messages and the scheduler's own commands name it. */
+  name: string;
+  files: readonly TextFile[];
+  crontab?: CrontabLine;
+  /** They all exit with 0 while it is started, and will be after a boot. */
+  started: readonly Command[];
+  /** Starts it, now and after each boot. */
+  start: readonly Command[];
+  /** Makes a started one use its new files; undefined: `stop`, then `start`. */
+  restart?: readonly Command[];
+  /** Stops it, now and after each boot. */
+  stop: readonly Command[];
+  /** Run after `stop` once its files are removed. */
+  forget?: readonly Command[];
+  /** The copy of the configuration that the started server has read; undefined where none is kept. */
+  configCopy?: string;
+  /** Prints the path of the program that the started server runs; one that was replaced has another. */
+  programOf?: (pid: number) => Command;
+  check: Check;
+  /** Commands that show later how it is, each with what it shows. */
+  later: readonly (readonly [command: string, shows: string])[];
+}
+
+export interface TextFile {
+  path: string;
+  /** Permission bits; Windows has none. */
+  mode: number;
+  text: string;
+}
+
+/** A line of a user's crontab. */
+export interface CrontabLine {
+  /** The user's name; undefined for root. */
+  user: string | undefined;
+  line: string;
+  /** Whether a line is one that `init --install` wrote, or an equal one. */
+  isOurs(line: string): boolean;
+  /** Folders whose files are crontabs, each with its user's name. */
+  folders: readonly string[];
+}
+
+/** How to find out whether it works. */
+export interface Check {
+  /** Pings once; undefined for a server. */
+  ping?: Command;
+  /** Whether `start` runs the ping, too. */
+  startPings?: boolean;
+  /**
+   * Asks the scheduler; undefined where the exit code of `ping` is dynip's. `read` returns undefined for an
+   * answer that it does not understand.
+   */
+  state?: { command: Command; read(stdout: string): State | undefined };
+  /**
+   * Looks whether the server listens.
+   * @param pid of the server
+   */
+  listens?: (pid: number, port: number) => Look;
+  /**
+   * What dynip said.
+   * @param since seconds since 1970: not what it said before
+   */
+  said?: (since: number) => readonly Command[];
+}
+
+/** Commands, and what their output means. */
+export interface Look {
+  commands: readonly Command[];
+  /** @param outputs the standard output of each command */
+  read(outputs: readonly string[]): boolean;
+}
+
+/** How a service is, as its scheduler says. */
+export type State =
+  /** It is being started or stopped, or a ping runs. */
+  | { kind: "busy" }
+  | { kind: "running"; pid: number }
+  /** `run` differs from one run to the next; `exitCode` is undefined if dynip was not run at all. */
+  | { kind: "ended"; exitCode: number | undefined; run?: string };
+
+/** The lines of `later`, with what each command shows as a comment, which every shell ignores. */
+export function describeLater({ later }: Pick<Service, "later">): string[] {
+  const width = Math.max(...later.map(([command]) => command.length));
+  return later.map(([command, shows]) => `${command.padEnd(width)}  # ${shows}`);
 }

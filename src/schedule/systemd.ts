@@ -2,8 +2,8 @@
  * systemd: a service for the server, and a service with a timer for the ping. For systemd 247 (2020) and
  * newer, which has credentials. Pure.
  */
-import { shellWord, systemdProgram, systemdText } from "./quoting.ts";
-import { commandLine, type Problem, type Scheduler, type Start } from "./scheduler.ts";
+import { systemdProgram, systemdText } from "./quoting.ts";
+import type { Command, Problem, Scheduler, Start, State, TextFile } from "./scheduler.ts";
 
 /** Where the units belong. */
 export const UNIT_FOLDER = "/etc/systemd/system";
@@ -21,11 +21,25 @@ export const systemdServe: Scheduler = {
   platforms: ["linux"],
   sign: BOOTED,
   print: serveService,
-  steps: (start) => ({
-    lead: `, which keeps its log in ${STATE_FOLDER}:`,
-    lines: [
-      `${commandLine("linux", "init --print systemd-serve", start)} | sudo tee ${UNIT_FOLDER}/dynip.service`,
-      "sudo systemctl enable --now dynip",
+  service: (start) => ({
+    name: "dynip.service",
+    files: [unit("dynip.service", serveService(start))],
+    started: [
+      ["systemctl", "is-enabled", "--quiet", "dynip.service"],
+      ["systemctl", "is-active", "--quiet", "dynip.service"],
+    ],
+    start: [RELOAD, ["systemctl", "enable", "--now", "dynip.service"]],
+    restart: [RELOAD, ["systemctl", "restart", "dynip.service"]],
+    stop: [["systemctl", "disable", "--now", "dynip.service"]],
+    forget: [RELOAD, ["systemctl", "reset-failed", "dynip.*"]],
+    configCopy: "/run/credentials/dynip.service/dynip.toml",
+    // Linux adds " (deleted)" to the path of a file that another has replaced (proc(5)).
+    programOf: (pid) => ["readlink", `/proc/${pid}/exe`],
+    check: { state: stateOf("dynip.service"), listens, said: said("dynip.service") },
+    later: [
+      ["systemctl status dynip", "shows how it is"],
+      ["journalctl -u dynip", "shows what it said"],
+      [`cat ${STATE_FOLDER}/dynip.json`, "shows where your machines are"],
     ],
   }),
   problems: ({ binary }, clientLogPath) => [
@@ -41,34 +55,118 @@ export const systemdPing: Scheduler = {
   platforms: ["linux"],
   sign: BOOTED,
   print: pingScript,
-  steps: (start) => ({
-    lead: ":",
-    lines: [
-      `${commandLine("linux", "init --print systemd-ping", start)} | sudo sh`,
-      "sudo systemctl enable --now dynip-ping.timer",
+  service: (start) => ({
+    name: "dynip-ping.timer",
+    files: pingUnits(start),
+    started: [
+      ["systemctl", "is-enabled", "--quiet", "dynip-ping.timer"],
+      ["systemctl", "is-active", "--quiet", "dynip-ping.timer"],
+    ],
+    start: [RELOAD, ["systemctl", "enable", "--now", "dynip-ping.timer"]],
+    restart: [RELOAD, ["systemctl", "restart", "dynip-ping.timer"]],
+    stop: [
+      ["systemctl", "disable", "--now", "dynip-ping.timer"],
+      ["systemctl", "stop", "dynip-ping.service"],
+    ],
+    forget: [RELOAD, ["systemctl", "reset-failed", "dynip-ping.*"]],
+    check: {
+      // It returns when the ping has ended.
+      ping: ["systemctl", "start", "dynip-ping.service"],
+      state: stateOf("dynip-ping.service"),
+      said: said("dynip-ping.service"),
+    },
+    later: [
+      ["systemctl list-timers dynip-ping", "shows when it pings next"],
+      ["systemctl status dynip-ping", "shows how the last ping ended"],
+      ["journalctl -u dynip-ping", "shows what failed pings said"],
     ],
   }),
   problems: ({ binary }) => programProblems(binary),
 };
+
+// "reset-failed" has a pattern, which may match nothing: a name that is not loaded is an error.
+const RELOAD: Command = ["systemctl", "daemon-reload"];
 
 /** A shell script that writes both units, because one file cannot hold two. */
 function pingScript(start: Start): string {
   return `# Run by a shell as root, this writes the units of a ping every 5 minutes, and does nothing else.
 # "systemctl enable --now dynip-ping.timer" starts them.
 set -e
-${hereDocument("dynip-ping.service", pingService(start))}
-${hereDocument("dynip-ping.timer", PING_TIMER)}
+${pingUnits(start).map(hereDocument).join("\n")}
 `;
 }
 
+function pingUnits(start: Start): TextFile[] {
+  return [unit("dynip-ping.service", pingService(start)), unit("dynip-ping.timer", PING_TIMER)];
+}
+
+function unit(name: string, text: string): TextFile {
+  return { path: `${UNIT_FOLDER}/${name}`, mode: 0o644, text };
+}
+
+/** Reads what `systemctl show` says, whose properties have stable names (systemd.unit(5)). */
+function stateOf(name: string): { command: Command; read(stdout: string): State } {
+  const properties = "ActiveState,SubState,MainPID,ExecMainStatus,Result,AssertResult";
+  return {
+    command: ["systemctl", "show", name, `--property=${properties}`],
+    read(stdout) {
+      const valueOf = (property: string) =>
+        new RegExp(`^${property}=(.*)$`, "m").exec(stdout)?.[1] ?? "";
+      const state = valueOf("ActiveState");
+      if (state === "active" && valueOf("MainPID") !== "0") {
+        return { kind: "running", pid: Number(valueOf("MainPID")) };
+      }
+      const hasEnded =
+        state === "failed" || state === "inactive" || valueOf("SubState") === "auto-restart";
+      if (!hasEnded) return { kind: "busy" };
+      const wasRun = ["success", "exit-code"].includes(valueOf("Result"));
+      const exitCode =
+        wasRun && valueOf("AssertResult") !== "no" ? Number(valueOf("ExecMainStatus")) : undefined;
+      return { kind: "ended", exitCode };
+    },
+  };
+}
+
+/** What a unit's program said, from the journal. */
+function said(name: string): (since: number) => Command[] {
+  return (since) => [
+    ["journalctl", "--sync"],
+    [
+      ...(["journalctl", `--unit=${name}`, `--since=@${since}`, "--output=cat"] as const),
+      ...["--lines=5", "--no-pager", "--quiet"],
+    ],
+  ];
+}
+
+/** Looks whether one of a process's sockets is a UDP socket with a port (proc(5), /proc/pid/net). */
+function listens(pid: number, port: number) {
+  return {
+    commands: [
+      ["ls", "-l", `/proc/${pid}/fd`],
+      ["cat", `/proc/${pid}/net/udp`, `/proc/${pid}/net/udp6`],
+    ] as const,
+    read([files = "", sockets = ""]: readonly string[]): boolean {
+      const hex = port.toString(16).toUpperCase().padStart(4, "0");
+      return sockets.split("\n").some((line) => {
+        const columns = line.trim().split(/\s+/);
+        return columns[1]?.endsWith(`:${hex}`) && files.includes(`socket:[${columns[9]}]`);
+      });
+    },
+  };
+}
+
 function serveService(start: Start): string {
+  // Ports below 1024 need a privilege (capabilities(7)).
+  const capability = start.port !== undefined && start.port < 1024 ? "CAP_NET_BIND_SERVICE" : "";
   return `# The server of dynip. Its user exists only while it runs, and can write only in ${STATE_FOLDER}:
 # a relative client_log_path starts there, and an absolute one must lie there.
+# "systemctl edit dynip" keeps changes of yours in a file that "dynip init --install" leaves alone.
 
 [Unit]
 Description=dynip server: records where machines are
 Wants=network-online.target
 After=network-online.target
+${assertion(start)}
 
 [Service]
 ${command("serve", start)}
@@ -78,9 +176,9 @@ Restart=on-failure
 RestartSec=5s
 # Exit code 3 is a mistake in the configuration, which a restart does not mend.
 RestartPreventExitStatus=3
-# For a server_port below 1024, set both to CAP_NET_BIND_SERVICE.
-CapabilityBoundingSet=
-AmbientCapabilities=
+# For a server_port below 1024, both are CAP_NET_BIND_SERVICE.
+CapabilityBoundingSet=${capability}
+AmbientCapabilities=${capability}
 RestrictAddressFamilies=AF_INET AF_INET6
 ${HARDENING}
 
@@ -94,6 +192,7 @@ function pingService(start: Start): string {
 Description=dynip ping: tells the server where this machine is
 Wants=network-online.target
 After=network-online.target
+${assertion(start)}
 
 [Service]
 Type=oneshot
@@ -117,10 +216,18 @@ OnBootSec=15s
 OnCalendar=*:0/5
 # Spreads the pings of several machines over half a minute.
 RandomizedDelaySec=30s
+# Without this systemd adds up to a minute.
+AccuracySec=1s
 
 [Install]
 WantedBy=timers.target
 `;
+
+/** Without it a configuration that was moved is "Failed at step CREDENTIALS". */
+function assertion({ config }: Start): string {
+  return `# Says so when the configuration is no longer there.
+AssertPathExists=${systemdText(config)}`;
+}
 
 function command(subcommand: Scheduler["subcommand"], { binary, config }: Start): string {
   return `# systemd reads the configuration as root and passes it on. It may lie anywhere and be root's alone.
@@ -153,12 +260,12 @@ SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
 # No MemoryDenyWriteExecute: it turns JavaScript's compiler off, and dynip gets many times slower.`;
 
-function hereDocument(name: string, text: string): string {
-  return `cat > ${UNIT_FOLDER}/${name} <<'END'\n${text}END`;
+function hereDocument({ path, text }: TextFile): string {
+  return `cat > ${path} <<'END'\n${text}END`;
 }
 
 function programProblems(binary: string): Problem[] {
-  const hint = `sudo install ${shellWord(binary)} /usr/local/bin/dynip, and print it with that program`;
+  const hint = `"dynip init --install" copies it to /usr/local/bin/dynip, and starts that`;
   const problems = [];
   if (/["'\\]/.test(binary)) {
     problems.push({

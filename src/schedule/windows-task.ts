@@ -6,21 +6,60 @@
  * right both as a command prompt redirects it, byte for byte, and as PowerShell does, in UTF-16.
  */
 import { windowsWord, xmlText } from "./quoting.ts";
-import { commandLine, type Scheduler, type Start } from "./scheduler.ts";
+import type { Scheduler, Service, Start, State } from "./scheduler.ts";
 
 export const windowsTask: Scheduler = {
   kind: "windows-task",
   subcommand: "ping",
   platforms: ["win32"],
   print: task,
-  steps: (start) => ({
-    lead: ', in a prompt opened with "Run as administrator":',
-    lines: [
-      `${commandLine("win32", "init --print windows-task", start)} > dynip.xml`,
-      "schtasks /create /xml dynip.xml /tn dynip",
-    ],
-  }),
+  service,
 };
+
+function service(start: Start): Service {
+  const path = start.binary.replace(/[^\\]*$/, "dynip-task.xml");
+  return {
+    name: "Scheduled Task dynip",
+    files: [{ path, mode: 0o644, text: task(start) }],
+    started: [["schtasks", "/query", "/tn", "dynip"]],
+    start: [["schtasks", "/create", "/f", "/xml", path, "/tn", "dynip"]],
+    restart: [["schtasks", "/create", "/f", "/xml", path, "/tn", "dynip"]],
+    stop: [["schtasks", "/delete", "/f", "/tn", "dynip"]],
+    check: {
+      ping: ["schtasks", "/run", "/tn", "dynip"],
+      state: {
+        command: ["schtasks", "/query", "/tn", "dynip", "/v", "/fo", "csv", "/nh"],
+        read: stateOf,
+      },
+    },
+    later: LATER,
+  };
+}
+
+/** How to look at the task, and run it. */
+const LATER: Service["later"] = [
+  [
+    "schtasks /query /tn dynip /v /fo list",
+    "shows the task; Last Result is ping's exit code, 0 if all is well",
+  ],
+  ["schtasks /run /tn dynip", "pings now"],
+];
+
+/**
+ * A line of `schtasks /query /v /fo csv`: HostName, TaskName, Next Run Time, Status, Logon Mode, Last Run
+ * Time, Last Result and more. Words are in the system's language; the numbers and the order are not.
+ */
+function stateOf(text: string): State | undefined {
+  const line = text.trim().split(/\r?\n/).at(-1)!;
+  const cells = [...line.matchAll(/"([^"]*)"/g)].map(([, cell]) => cell!);
+  const result = Number(cells[6]);
+  if (cells[6] === undefined || Number.isNaN(result)) return undefined;
+  if (NO_RESULTS.includes(result)) return { kind: "busy" };
+  return { kind: "ended", exitCode: result, run: cells[5]! };
+}
+
+/** SCHED_S_TASK_RUNNING and SCHED_S_TASK_HAS_NOT_RUN. */
+const NO_RESULTS: readonly number[] = [0x41301, 0x41303];
 
 function task({ binary, config }: Start): string {
   return `<?xml version="1.0"?>

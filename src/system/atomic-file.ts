@@ -39,7 +39,7 @@ export interface Renaming {
  */
 export async function replaceFile(
   path: string,
-  chunks: Iterable<string>,
+  chunks: Iterable<string | Uint8Array>,
   access: Access,
   files: Files = realFiles,
   renaming: Renaming = { platform: process.platform, sleep: setTimeout },

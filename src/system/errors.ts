@@ -17,6 +17,7 @@ export const EXIT = {
   serverHostname: 4,
   notSent: 5,
   noAcknowledgement: 6,
+  install: 7,
   bind: 8,
 } as const;
 
@@ -32,6 +33,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   serverHostname: "server_hostname is missing",
   notSent: "the ping could not be sent",
   noAcknowledgement: "the server did not acknowledge the ping",
+  install: "the service cannot be installed, started or removed",
   bind: "the server cannot listen on its address and port",
 };
 

@@ -52,6 +52,7 @@ test("the exit codes are DynIP 0.1e's, and three of our own", () => {
     serverHostname: 4,
     notSent: 5,
     noAcknowledgement: 6,
+    install: 7,
     bind: 8,
   });
 });

@@ -38,9 +38,9 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   const config = join(await realpath(folder.path), "my config.toml");
   const binary = await realpath(BINARY);
   if (process.platform === "win32") {
-    expect(stdout).toContain(`"${binary}" serve "${config}"`);
-    expect(stdout).toContain(`"${binary}" init --print windows-task "${config}" > dynip.xml\n`);
-    expect(stdout).toContain("schtasks /create /xml dynip.xml /tn dynip\n");
+    expect(stdout).toContain(`& '${binary}' serve '${config}'\n`);
+    expect(stdout).toContain(`& '${binary}' init --install ping '${config}'\n`);
+    expect(stdout).toContain("schtasks /query /tn dynip /v /fo list ");
     return;
   }
   expect(stdout).toContain(`${binary} serve '${config}'`);
@@ -48,15 +48,13 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   // No server listens, and the ping would wait for 39.5 s.
   const run = Bun.spawnSync(["/bin/sh", "-c", `${command} --timeout 0.1`], { cwd: "/" });
   expect(run.exitCode).toBe(6);
-  // The recommended scheduler is systemd's where systemd runs the machine.
-  const kind = process.platform === "darwin" ? "launchd" : "systemd";
-  if (process.platform === "linux" && !existsSync("/run/systemd/system")) {
-    expect(stdout).toContain(`*/5 * * * * ${binary} ping '${config}'\n`);
-    return;
-  }
-  for (const subcommand of ["serve", "ping"]) {
-    expect(stdout).toContain(`${binary} init --print ${kind}-${subcommand} '${config}' | sudo `);
-  }
+  // Only root needs no sudo.
+  const sudo = process.getuid?.() === 0 ? "     " : "     sudo ";
+  expect(stdout).toContain(`\n${sudo}${binary} init --install ping '${config}'\n`);
+  const hasService = process.platform === "darwin" || existsSync("/run/systemd/system");
+  const install = `\n${sudo}${binary} init --install serve '${config}'\n`;
+  if (hasService) expect(stdout).toContain(install);
+  else expect(stdout).not.toContain("--install serve");
 });
 
 test("it writes over a file only with --force", async () => {

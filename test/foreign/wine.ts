@@ -4,6 +4,7 @@
  * pass is no proof, and a failure may be Wine's fault. Needs root, see wine-folder.ts.
  */
 import { artefact, giveUp, PROJECT, requirePackages, runSuite } from "./suite.ts";
+import { installsInWine } from "./wine-install.ts";
 import { inWine, WINE_BUN, WINE_PROJECT, wineFolder } from "./wine-folder.ts";
 
 requirePackages([
@@ -45,4 +46,4 @@ const isGood = await runSuite({
   retries: 1,
   minutes: 15,
 });
-process.exit(isGood ? 0 : 1);
+process.exit((await installsInWine(folder)) && isGood ? 0 : 1);

@@ -1,5 +1,5 @@
 /**
- * What `init` prints, for each operating system, is the text in `golden/`.
+ * What `init` prints and installs, for each operating system, is in `golden/`.
  * To change it: `DYNIP_GOLDEN=write bun test test/schedule/golden.test.ts`, and read the difference.
  */
 import { expect, test } from "bun:test";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import { SCHEDULERS, schedulerFor } from "../../src/schedule/index.ts";
 import { clientNextSteps, nextSteps } from "../../src/schedule/next-steps.ts";
-import type { Scheduler, Start } from "../../src/schedule/scheduler.ts";
+import type { Command, Scheduler, Service, Start } from "../../src/schedule/scheduler.ts";
 
 const GOLDEN = join(import.meta.dir, "golden");
 
@@ -54,12 +54,13 @@ test("golden/ has no other file", async () => {
 /** The scheduler's text, and the next steps on a machine where it schedules the pings. */
 function textsFor(scheduler: Scheduler, platform: NodeJS.Platform): [string, string][] {
   const start = STARTS[platform]!;
-  const { kind, runsAsOwner = false } = scheduler;
+  const { kind } = scheduler;
   const texts: [string, string][] = [[`${platform}/${kind}.txt`, scheduler.print(start)]];
-  if (runsAsOwner) {
-    texts.push([`${platform}/${kind}-root.txt`, scheduler.print({ ...start, user: undefined })]);
-  }
-  const machine = { platform, exists: (path: string) => path === scheduler.sign };
+  const ofRoot = scheduler.print({ ...start, user: undefined });
+  if (ofRoot !== scheduler.print(start)) texts.push([`${platform}/${kind}-root.txt`, ofRoot]);
+  const exists = (path: string) => path === scheduler.sign;
+  const machine = { platform, isAdministrator: false, exists };
+  texts.push([`${platform}/install-${kind}.txt`, describeService(scheduler.service(start))]);
   if (schedulerFor("ping", machine) === scheduler) {
     const here = { machine, ...start };
     texts.push(
@@ -68,4 +69,29 @@ function textsFor(scheduler: Scheduler, platform: NodeJS.Platform): [string, str
     );
   }
   return texts;
+}
+
+/** What --install and --uninstall do. The files' texts are golden files of their own. */
+function describeService({ check, crontab, ...service }: Service): string {
+  const commands = (what: string, list: readonly Command[] = []) =>
+    list.map((command) => `${what}: ${JSON.stringify(command)}`);
+  return `${[
+    `name: ${service.name}`,
+    ...service.files.map(({ path, mode }) => `file: ${path} ${mode.toString(8)}`),
+    ...(crontab ? [`crontab of ${crontab.user}: ${crontab.line}`] : []),
+    ...(crontab?.folders.map((folder) => `folder of crontabs: ${folder}`) ?? []),
+    ...commands("started if", service.started),
+    ...commands("start", service.start),
+    ...commands("restart", service.restart),
+    ...commands("stop", service.stop),
+    ...commands("forget", service.forget),
+    `copy of the configuration: ${service.configCopy ?? "none"}`,
+    ...commands("program of", service.programOf && [service.programOf(1234)]),
+    ...commands("ping", check.ping && [check.ping]),
+    `start pings: ${check.startPings ?? false}`,
+    ...commands("state", check.state && [check.state.command]),
+    ...commands("listens", check.listens?.(1234, 28630).commands),
+    ...commands("said", check.said?.(1_795_000_000)),
+    ...service.later.map(([command, shows]) => `later: ${command} # ${shows}`),
+  ].join("\n")}\n`;
 }

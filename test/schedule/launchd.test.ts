@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { launchdPing, launchdServe } from "../../src/schedule/launchd.ts";
+import type { State } from "../../src/schedule/scheduler.ts";
 import { HARD_NAMES } from "./hard-names.ts";
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 
@@ -39,4 +40,40 @@ test.skipIf(process.platform !== "darwin")("plutil finds nothing wrong (macOS)",
     });
     expect(run.stdout.toString()).toContain("OK");
   }
+});
+
+describe("what launchctl print says", () => {
+  const { state } = launchdPing.service({ binary: "/dynip", config: "/dynip.toml" }).check;
+  const print = (lines: string) => `system/dynip-ping = {\n\tactive count = 1\n${lines}\n}\n`;
+  test.each<[string, string, State]>([
+    [
+      "it runs",
+      "\tstate = running\n\truns = 1\n\tpid = 345\n\tlast exit code = (never exited)",
+      { kind: "running", pid: 345 },
+    ],
+    [
+      "it has not run",
+      "\tstate = not running\n\truns = 0\n\tlast exit code = (never exited)",
+      { kind: "busy" },
+    ],
+    [
+      "it has ended",
+      "\tstate = not running\n\truns = 2\n\tlast exit code = 6",
+      { kind: "ended", exitCode: 6, run: "2" },
+    ],
+  ])("%s", (_, lines, expected) => {
+    expect(state!.read(print(lines))).toEqual(expected);
+  });
+});
+
+test.each([
+  ["/Users/ann/Documents/dynip.toml", true],
+  ["/Users/ann/Desktop/x/dynip.toml", true],
+  ["/Users/ann/Downloads/dynip.toml", true],
+  ["/Users/ann/dynip.toml", false],
+  ["/Users/Documents/dynip.toml", false],
+  ["/etc/dynip/dynip.toml", false],
+])("whether a daemon cannot read %s: %p", (config, isHidden) => {
+  const problems = launchdServe.problems!({ binary: "/usr/local/bin/dynip", config }, undefined);
+  expect(problems.map(({ isWarning }) => isWarning)).toEqual(isHidden ? [true] : []);
 });

@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 
 import fc from "fast-check";
 
-import { shellWord, systemdProgram, windowsWord, xmlText } from "../../src/schedule/quoting.ts";
+import {
+  powerShellWord,
+  shellWord,
+  systemdProgram,
+  windowsWord,
+  xmlText,
+} from "../../src/schedule/quoting.ts";
 
 test.each([
   ["/usr/local/bin/dynip", "/usr/local/bin/dynip"],
@@ -19,6 +25,14 @@ test.each([
   ['a\\"b', '"a\\\\\\"b"'],
 ])("%j is Windows's word %s", (text, word) => {
   expect(windowsWord(text)).toBe(word);
+});
+
+test.each([
+  ["C:\\Program Files\\dynip\\dynip.exe", "'C:\\Program Files\\dynip\\dynip.exe'"],
+  ["C:\\Ann's & $HOME `x`", "'C:\\Ann''s & $HOME `x`'"],
+  ["C:\\Ann\u2019s", "'C:\\Ann\u2019\u2019s'"], // a quote, too, to PowerShell
+])("%j is PowerShell's word %s", (text, word) => {
+  expect(powerShellWord(text)).toBe(word);
 });
 
 test("CommandLineToArgvW reads Windows's words back, whatever characters they have", () => {

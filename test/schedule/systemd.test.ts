@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { systemdPing, systemdServe, UNIT_FOLDER } from "../../src/schedule/systemd.ts";
-import type { Scheduler } from "../../src/schedule/scheduler.ts";
+import type { Scheduler, State } from "../../src/schedule/scheduler.ts";
 import { HARD_NAMES } from "./hard-names.ts";
-import { temporaryFolder } from "../temporary.ts";
+import { freePort, receiver, temporaryFolder } from "../temporary.ts";
 
 const ANALYZE = process.platform === "linux" ? Bun.which("systemd-analyze") : null;
 const WITHOUT_ANALYZE = ANALYZE ? "" : " (skipped: there is no systemd-analyze)";
@@ -125,6 +125,80 @@ describe("a problem is named", () => {
     expect(problemsOf(systemdPing, BINARY, "/srv/dynip.json")).toEqual([]);
     for (const path of ["dynip.json", "log/dynip.json", "/var/lib/dynip/dynip.json"]) {
       expect(problemsOf(systemdServe, BINARY, path)).toEqual([]);
+    }
+  });
+});
+
+test("a server_port below 1024 gets the capability that it needs, and no other does", () => {
+  const start = { binary: "/usr/local/bin/dynip", config: "/home/ann/dynip.toml" };
+  const capabilities = (port?: number) =>
+    systemdServe.print({ ...start, port }).match(/^(?:Ambient\w+|CapabilityB\w+)=.*$/gm);
+  expect(capabilities(53)).toEqual([
+    "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+    "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+  ]);
+  expect(capabilities(1024)).toEqual(["CapabilityBoundingSet=", "AmbientCapabilities="]);
+  expect(capabilities()).toEqual(["CapabilityBoundingSet=", "AmbientCapabilities="]);
+});
+
+describe("what systemctl show says of the service", () => {
+  const { state } = systemdServe.service({ binary: "/dynip", config: "/dynip.toml" }).check;
+  const PROPERTIES = {
+    ActiveState: "active",
+    SubState: "running",
+    MainPID: "12",
+    ExecMainStatus: "0",
+    Result: "success",
+    AssertResult: "yes",
+  };
+  test.each<[string, Partial<typeof PROPERTIES>, State]>([
+    ["running", {}, { kind: "running", pid: 12 }],
+    ["starting", { ActiveState: "activating", SubState: "start" }, { kind: "busy" }],
+    ["stopping", { ActiveState: "deactivating" }, { kind: "busy" }],
+    [
+      "failed",
+      { ActiveState: "failed", MainPID: "0", ExecMainStatus: "3", Result: "exit-code" },
+      { kind: "ended", exitCode: 3 },
+    ],
+    [
+      "to be started again",
+      { ActiveState: "activating", SubState: "auto-restart", ExecMainStatus: "8" },
+      { kind: "ended", exitCode: 8 },
+    ],
+    ["a ping that is over", { ActiveState: "inactive" }, { kind: "ended", exitCode: 0 }],
+    [
+      "a configuration that is gone",
+      { ActiveState: "inactive", AssertResult: "no" },
+      { kind: "ended", exitCode: undefined },
+    ],
+    [
+      "killed",
+      { ActiveState: "failed", Result: "timeout" },
+      { kind: "ended", exitCode: undefined },
+    ],
+  ])("%s", (_, changes, expected) => {
+    const lines = Object.entries({ ...PROPERTIES, ...changes }).map((pair) => pair.join("="));
+    expect(state!.read(`${lines.join("\n")}\n`)).toEqual(expected);
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("whether a process listens (Linux)", () => {
+  const { listens } = systemdServe.service({ binary: "/dynip", config: "/dynip.toml" }).check;
+  const isListening = (pid: number, port: number) => {
+    const { commands, read } = listens!(pid, port);
+    return read(commands.map((command) => Bun.spawnSync([...command]).stdout.toString()));
+  };
+
+  test("it does, on its port alone, and another process does not", async () => {
+    await using socket = await receiver();
+    expect(isListening(process.pid, socket.port)).toBe(true);
+    expect(isListening(process.pid, await freePort())).toBe(false);
+    const other = Bun.spawn(["sleep", "5"]);
+    try {
+      expect(isListening(other.pid, socket.port)).toBe(false);
+    } finally {
+      other.kill();
+      await other.exited;
     }
   });
 });

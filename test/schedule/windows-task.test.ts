@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { windowsTask } from "../../src/schedule/windows-task.ts";
+import type { State } from "../../src/schedule/scheduler.ts";
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 
 /** An element is its text, or an object of its children. */
@@ -56,4 +57,27 @@ describe.skipIf(!PYTHON)(`the task, read by an XML parser${WITHOUT_PYTHON}`, () 
 
 test("it is ASCII, so that no code page changes a character", () => {
   expect(TEXT).toMatch(/^[\n -~]+$/);
+});
+
+describe("what schtasks says", () => {
+  const { state } = windowsTask.service({ binary: BINARY, config: CONFIG }).check;
+  const line = (status: string, when: string, result: string) =>
+    `\r\n"PC","\\dynip","11/24/2026 6:00:12 PM","${status}","Interactive/Background","${when}","${result}","N/A"\r\n`;
+  test.each<[string, string, State | undefined]>([
+    ["it has not run", line("Ready", "11/30/1999 12:00:00 AM", "267011"), { kind: "busy" }],
+    ["it runs", line("Running", "11/24/2026 5:55:01 PM", "267009"), { kind: "busy" }],
+    [
+      "it has ended",
+      line("Ready", "11/24/2026 5:55:01 PM", "6"),
+      { kind: "ended", exitCode: 6, run: "11/24/2026 5:55:01 PM" },
+    ],
+    [
+      "in German",
+      line("Bereit", "24.11.2026 17:55:01", "0"),
+      { kind: "ended", exitCode: 0, run: "24.11.2026 17:55:01" },
+    ],
+    ["nothing", "", undefined],
+  ])("%s", (_, text, expected) => {
+    expect(state!.read(text)).toEqual(expected!);
+  });
 });
