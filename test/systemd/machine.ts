@@ -27,28 +27,31 @@ export interface Machine {
 export const DYNIP = "/home/ann/dynip";
 
 /** A machine that systemd has booted, with a user ann, whose home is hers alone. */
-export async function bootedMachine(): Promise<Machine> {
-  const machine = await start(["--boot"]);
+export function bootedMachine(): Promise<Machine> {
   // "degraded" is enough: what else Debian starts may fail in a container.
-  await machine.sh(
-    'until systemctl is-system-running 2>&1 | grep -E "running|degraded"; do sleep 0.05; done',
-  );
-  await prepare(machine);
-  return machine;
+  const booted = "systemctl is-system-running 2>&1 | grep -E 'running|degraded'";
+  return machineWhen(["--boot"], booted);
 }
 
 /** The same machine with cron, and without systemd. */
-export async function machineWithCron(): Promise<Machine> {
-  const machine = await start(["--as-pid2", "sh", "-c", "cron; exec sleep infinity"]);
-  await machine.sh("until pidof cron; do sleep 0.05; done");
-  await prepare(machine);
-  return machine;
+export function machineWithCron(): Promise<Machine> {
+  return machineWhen(["--as-pid2", "sh", "-c", "cron; exec sleep infinity"], "pidof cron");
 }
 
-async function prepare(machine: Machine): Promise<void> {
-  await machine.sh(
-    "useradd --create-home ann && chmod 700 /home/ann && cp /dynip.bound /home/ann/dynip",
-  );
+/**
+ * Starts a machine, and makes ann's home.
+ * @param ready a command of sh that succeeds when the machine is ready
+ */
+async function machineWhen(boot: readonly string[], ready: string): Promise<Machine> {
+  const machine = await start(boot);
+  try {
+    await machine.sh(`until ${ready}; do sleep 0.05; done
+useradd --create-home ann && chmod 700 /home/ann && cp /dynip.bound ${DYNIP}`);
+    return machine;
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function start(boot: readonly string[]): Promise<Machine> {
