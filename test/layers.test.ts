@@ -19,7 +19,10 @@ const MAY_IMPORT: Readonly<Record<string, Room>> = {
   protocol: { values: [] },
   schedule: { values: [] },
   system: { values: ["protocol/address.ts"] },
-  config: { values: ["protocol", "system/errors.ts"], types: ["system/log.ts"] },
+  config: {
+    values: ["protocol", "system/errors.ts", "system/redact.ts"],
+    types: ["system/log.ts"],
+  },
   client: { values: ["protocol", "system/errors.ts"], types: ["system/udp.ts"] },
   store: { values: ["host.ts", "name-map.ts", "protocol", "system"] },
   server: { values: ["host.ts", "name-map.ts", "protocol"], types: ["system"] },

@@ -185,7 +185,7 @@ async function newClientConfig(
     );
   }
   const text = clientConfigText({
-    name,
+    client_name: name,
     key: encodeKey(deriveKey(secret, name, server.generations.get(name) ?? 1)),
     server_hostname: hosts.length === 1 ? hosts[0]! : [...hosts],
     server_port: server.server_port,

@@ -61,7 +61,7 @@ const OLD_CONF = /^[ \t]*\[DynIP:(Server|Client)\]/m;
 export function cannotRead(
   path: string,
   problem: string,
-  options: { hint?: string; cause?: unknown } = {},
+  options: { hint?: string | undefined; cause?: unknown } = {},
 ): UserError {
   return cannot("read config", path, problem, { exitCode: EXIT.config, ...options });
 }
@@ -87,7 +87,8 @@ function readKeys<K extends Keys>(
     } catch (error) {
       if (!(error instanceof Must)) throw error;
       const is = error.shown === undefined ? "is malformed" : `is ${error.shown}`;
-      throw cannotRead(path, `${name}${where} ${is}, must be ${error.message}`);
+      const { message, hint } = error;
+      throw cannotRead(path, `${name}${where} ${is}, must be ${message}`, { hint });
     }
   }
   return values as Values<K>;
@@ -110,7 +111,12 @@ function parseToml(text: string, path: string): Readonly<Record<string, unknown>
     // Only the first line: the others quote the file, and a secret may stand there.
     const problem = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
     throw cannotRead(path, `line ${error.line}, column ${error.column}: ${problem}`, {
-      hint: `text needs quotes, "…", or '…' where it has backslashes`,
+      hint: BAD_BOOLEAN.test(text.split("\n")[error.line - 1] ?? "")
+        ? "for yes and no, TOML has true and false, in lower case and without quotes"
+        : `text needs quotes, "…", or '…' where it has backslashes`,
     });
   }
 }
+
+/** A line whose value means true or false in INI, YAML or Python. */
+const BAD_BOOLEAN = /=\s*(?:yes|no|on|off|true|false)\s*(?:#|$)/i;

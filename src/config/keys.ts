@@ -11,6 +11,7 @@ import {
   MAX_NAME_BYTES,
   SIGNED_PREFIX,
 } from "../protocol/message.ts";
+import { withoutSecrets } from "../system/redact.ts";
 import {
   checked,
   isCount,
@@ -52,6 +53,28 @@ export type Values<K extends Keys> = {
 export const SIGNED_NAME_RULE =
   "1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen";
 
+/** The rule for names of plain pings, for messages. */
+const PLAIN_NAME_RULE =
+  `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, ` +
+  `not beginning with ${SIGNED_PREFIX}`;
+
+/**
+ * A name near to `text` that can be signed: `kris-macbook` for `Kris's MacBook`.
+ * @returns undefined if nothing of the text can be in a name, or the text looks like a secret
+ */
+export function suggestName(text: string): string | undefined {
+  if (withoutSecrets(`"${text}"`) !== `"${text}"`) return undefined;
+  const name = text
+    .normalize("NFKD") // é becomes e and an accent
+    .toLowerCase()
+    .replace(/['’]s\b|\p{M}/gu, "")
+    .replace(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[^a-z0-9]+/, "")
+    .slice(0, 128)
+    .replace(/[^a-z0-9]+$/, "");
+  return isSignedName(name) ? name : undefined;
+}
+
 /** The keys above the sections. */
 export const TOP_LEVEL = {
   /** 32 bytes; undefined for plain pings only. */
@@ -61,8 +84,9 @@ export const TOP_LEVEL = {
     comment:
       "The secret that signs every ping. Only the server and its clients may know it: a machine that " +
       'has it can ping under any name. "dynip init --name" makes a file for one machine, with the key ' +
-      "of one name instead. Without a secret, pings are plain as in DynIP 0.1e: anyone can forge them, " +
-      "and the server does not acknowledge them.",
+      "of one name instead. Keep a copy of this file in a safe place: without the secret, every machine " +
+      "needs a new file. Without a secret, pings are plain as in DynIP 0.1e: anyone can forge them, and " +
+      "the server does not acknowledge them.",
   }),
 };
 
@@ -82,7 +106,9 @@ export const SECTIONS = {
     server_port: key<number>({
       default: DEFAULT_PORT,
       read: readPort,
-      comment: "The UDP port to listen on. Firewalls must let it through.",
+      comment:
+        "The UDP port to listen on. Firewalls must let it through. Clients ping it: server_port in [client] " +
+        "must be the same, here and in the clients' files.",
     }),
     /** As written: absolute, or relative to the configuration file's folder. */
     client_log_path: key<string>({
@@ -112,8 +138,8 @@ export const SECTIONS = {
       default: new Map(),
       read: readGenerations,
       comment:
-        "To revoke the key of one machine, raise its number, restart the server, and make the machine a " +
-        "new file.",
+        "To revoke the key of one machine, raise its number, restart the server, which reads this file only " +
+        'when it starts, and make the machine a new file with "dynip init --name".',
       example: "laptop = 2",
     }),
   },
@@ -129,16 +155,12 @@ export const SECTIONS = {
     server_port: key<number>({
       default: DEFAULT_PORT,
       read: readPort,
-      comment: "The server's UDP port.",
+      comment: "The server's UDP port: server_port in the server's [server].",
     }),
     /** A plain name; undefined for this machine's hostname. */
     client_name: key<string | undefined>({
       default: undefined,
-      read: checked(
-        (value) => typeof value === "string" && isPlainName(value),
-        `1 to ${MAX_NAME_BYTES} bytes of letters, digits, punctuation and symbols, without spaces, ` +
-          `not beginning with ${SIGNED_PREFIX}`,
-      ),
+      read: readName,
       comment: "The name of this machine on the server. Without it: this machine's hostname.",
       example: '"nas"',
       absent: "this machine's hostname",
@@ -170,6 +192,17 @@ export function defaultsOf<K extends Keys>(keys: K): Values<K> {
 /** A row of a table; only so can each row say its type. */
 function key<T>(row: Key<T>): Key<T> {
   return row;
+}
+
+function readName(value: unknown): string {
+  if (typeof value === "string" && isPlainName(value)) return value;
+  const suggestion = typeof value === "string" ? suggestName(value) : undefined;
+  // Whether pings are signed is not known here: the secret may be in the environment.
+  throw new Must(
+    `${SIGNED_NAME_RULE}; for plain pings ${PLAIN_NAME_RULE}`,
+    show(value),
+    suggestion && `call it "${suggestion}"`,
+  );
 }
 
 function readHosts(value: unknown): readonly string[] {

@@ -6,10 +6,10 @@
 /** Values by key. They are not checked; one that is made of digits only is a number. */
 export type OldSettings = Record<string, string | number>;
 
-/** The settings of a 0.1e file. dynip has keys of the same names. */
+/** The sections of a 0.1e file, as far as it has them. dynip has keys of the same names. */
 export interface OldConf {
-  server: OldSettings;
-  client: OldSettings;
+  server?: OldSettings;
+  client?: OldSettings;
 }
 
 /** A file is no configuration of DynIP 0.1e. The message names the line. */
@@ -20,7 +20,7 @@ export class OldConfError extends Error {}
  * @throws OldConfError at the first line that DynIP 0.1e does not know
  */
 export function parseOldConf(text: string): OldConf {
-  const conf: OldConf = { server: {}, client: {} };
+  const conf: OldConf = {};
   let section: keyof OldConf | undefined;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     // In ConfigParser a comment line begins with # or ;, and a comment behind a value with " ;".
@@ -32,6 +32,7 @@ export function parseOldConf(text: string): OldConf {
       if (section === undefined) {
         throw new OldConfError(`line ${index + 1}: unknown section [${header}]`);
       }
+      conf[section] ??= {};
       continue;
     }
     const separator = line.search(/[=:]/);
@@ -40,9 +41,15 @@ export function parseOldConf(text: string): OldConf {
     if (section === undefined || !KEYS[section].includes(name)) {
       throw new OldConfError(`line ${index + 1}: not a setting of DynIP 0.1e`);
     }
-    conf[section][name] = /^[0-9]+$/.test(value) ? Number(value) : value;
+    conf[section]![name] = setting(name, value);
   }
   return conf;
+}
+
+function setting(name: string, value: string): string | number {
+  // Python binds "" as every interface.
+  if (name === "server_ip" && value === "") return "*";
+  return /^[0-9]+$/.test(value) ? Number(value) : value;
 }
 
 const SECTIONS = new Map<string, keyof OldConf>([

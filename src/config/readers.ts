@@ -11,10 +11,13 @@ export type Reader<T> = (value: unknown) => T;
 export class Must extends Error {
   /** How an error shows the value; undefined for secrets, which no error may show. */
   readonly shown: string | undefined;
+  /** What the user can do: one sentence. */
+  readonly hint: string | undefined;
 
-  constructor(be: string, shown?: string) {
+  constructor(be: string, shown?: string, hint?: string) {
     super(be);
     this.shown = shown;
+    this.hint = hint;
   }
 }
 

@@ -31,20 +31,16 @@ export function configText({ secret, server, client }: ConfigValues): string {
   );
 }
 
-/** What the configuration of one client says. */
-export interface ClientValues {
-  name: string;
-  key: string;
-  server_hostname: Value;
-  server_port: Value;
-  family: Value;
-}
+/** What the configuration of one client says. Without a key it sends plain pings. */
+export type ClientValues = SectionValues<"client">;
 
-/** A commented configuration of one client: with its own key, and without the secret. */
-export function clientConfigText({ name, ...values }: ClientValues): string {
-  return fileText(`The configuration of dynip for ${name}, and for no other machine.`, [
-    sectionText("client", SECTIONS.client, { client_name: name, ...values }),
-  ]);
+/** A commented configuration of one client, without the secret. */
+export function clientConfigText(values: ClientValues): string {
+  const head =
+    values.key === undefined
+      ? "The configuration of dynip for a client without a key: its pings are plain."
+      : `The configuration of dynip for ${values.client_name}, and for no other machine.`;
+  return fileText(head, [sectionText("client", SECTIONS.client, values)]);
 }
 
 function fileText(head: string, parts: readonly string[]): string {

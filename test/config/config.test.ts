@@ -115,7 +115,9 @@ test("an empty server_hostname counts as missing", () => {
 describe("an error names the mistake", () => {
   const port = "must be a whole number from 1 to 65535";
   const name =
-    "must be 1 to 256 bytes of letters, digits, punctuation and symbols, without spaces, not beginning with dynip/";
+    "must be 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen; for " +
+    "plain pings 1 to 256 bytes of letters, digits, punctuation and symbols, without spaces, not " +
+    "beginning with dynip/";
   test.each([
     ["[server]\nserver_port = 70000", `server_port in [server] is 70000, ${port}`],
     ["[server]\nserver_port = 0", `server_port in [server] is 0, ${port}`],
@@ -147,9 +149,19 @@ describe("an error names the mistake", () => {
       '[server]\nclient_log_path = "a/"',
       'client_log_path in [server] is "a/", must be the path of a file',
     ],
-    ['[client]\nclient_name = "my nas"', `client_name in [client] is "my nas", ${name}`],
+    [
+      '[client]\nclient_name = "my nas"',
+      `client_name in [client] is "my nas", ${name} / call it "my-nas"`,
+    ],
+    [
+      '[client]\nclient_name = "Kris\'s MacBook"',
+      `client_name in [client] is "Kris's MacBook", ${name} / call it "kris-macbook"`,
+    ],
     ['[client]\nclient_name = ""', `client_name in [client] is "", ${name}`],
-    ['[client]\nclient_name = "dynip/1"', `client_name in [client] is "dynip/1", ${name}`],
+    [
+      '[client]\nclient_name = "dynip/1"',
+      `client_name in [client] is "dynip/1", ${name} / call it "dynip-1"`,
+    ],
     [
       '[client]\nfamily = "ipv5"',
       'family in [client] is "ipv5", must be "any", "ipv4", "ipv6" or "both"',
@@ -213,6 +225,23 @@ describe("an error names the mistake", () => {
     expect(problem("[server]\nserver_port = 1\nserver_port = 2")).toMatch(
       /^line 3, column \d+: \S/,
     );
+  });
+
+  test.each(["yes", "no", "on", "off", "True", "FALSE", "no # comment"])(
+    "%s without quotes gets a hint that TOML has true and false",
+    (value) => {
+      expect(problem(`[server]\nallow_plain = ${value}`)).toMatch(
+        /^line 2, column \d+: \S.* \/ for yes and no, TOML has true and false, in lower case and without quotes$/,
+      );
+    },
+  );
+
+  test("other text without quotes gets a hint that it needs them", () => {
+    for (const value of ["localhost", "nose", "truely", "C:\\log.json"]) {
+      expect(problem(`[server]\nserver_ip = ${value}`)).toEndWith(
+        ` / text needs quotes, "…", or '…' where it has backslashes`,
+      );
+    }
   });
 
   test("a DynIP 0.1e configuration gets a hint how to convert it", () => {

@@ -36,10 +36,25 @@ server_port = 28632
 test("ConfigParser's variants: colons, capitals, comments, empty values, one section", () => {
   expect(
     parseOldConf("; comment\n[DynIP:Client]\nServer_Hostname: localhost ; home\nSERVER_PORT=1\n"),
-  ).toEqual({ server: {}, client: { server_hostname: "localhost", server_port: 1 } });
+  ).toEqual({ client: { server_hostname: "localhost", server_port: 1 } });
   expect(parseOldConf("[DynIP:Client]\nserver_hostname =\n").client).toEqual({
     server_hostname: "",
   });
+});
+
+test("an empty server_ip is every interface, as Python binds it", () => {
+  expect(parseOldConf("[DynIP:Server]\nserver_ip =\n").server).toEqual({ server_ip: "*" });
+  expect(parseOldConf("[DynIP:Server]\nserver_ip = ; every\n").server).toEqual({ server_ip: "*" });
+});
+
+test("a section without settings is there all the same", () => {
+  expect(parseOldConf("[DynIP:Server]\n")).toEqual({ server: {} });
+  expect(parseOldConf("[DynIP:Client]\n")).toEqual({ client: {} });
+});
+
+test("settings of a section that comes twice are put together", () => {
+  const text = "[DynIP:Server]\nserver_port = 1\n[DynIP:Client]\n[DynIP:Server]\nserver_ip = *\n";
+  expect(parseOldConf(text).server).toEqual({ server_port: 1, server_ip: "*" });
 });
 
 describe("an error names the line that DynIP 0.1e does not know", () => {

@@ -71,13 +71,42 @@ test("no line of it is wider than 100 characters", () => {
   expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
 });
 
+test("each server_port says that the other one must be the same", () => {
+  const comments = text
+    .replaceAll("\n# ", " ")
+    .split("\n\n")
+    .filter((part) => part.includes("\nserver_port = "));
+  expect(comments).toHaveLength(2);
+  expect(comments[0]).toContain("server_port in [client] must be the same");
+  expect(comments[1]).toContain("server_port in the server's [server]");
+});
+
+test("it says that the secret needs a copy, and that a revoked key needs a restart", () => {
+  const prose = text.replaceAll("\n# ", " ");
+  expect(prose).toContain("Keep a copy of this file in a safe place");
+  expect(prose).toContain("restart the server");
+});
+
 test("the configuration of one client has its key, but no secret and no [server]", () => {
   const values = { server_hostname: "vps.example.com", server_port: 28630, family: "any" };
-  const text = clientConfigText({ name: "nas", key: SECRET, ...values });
+  const text = clientConfigText({ client_name: "nas", key: SECRET, ...values });
   const { secret, server, client } = parseConfig(text, "x");
   expect(secret).toBeUndefined();
   expect(server).toEqual(DEFAULTS.server);
   expect(encodeKey(client.key!)).toBe(SECRET);
   expect(client).toMatchObject({ client_name: "nas", server_hostname: ["vps.example.com"] });
-  expect(text).not.toContain("[server]");
+  expect(text).not.toContain("\n[server]");
+});
+
+test("the configuration of a client of DynIP 0.1e has neither a secret nor a key nor a name", () => {
+  const text = clientConfigText({ server_hostname: "vps.example.com", server_port: 28632 });
+  const { secret, client } = parseConfig(text, "x");
+  expect(secret).toBeUndefined();
+  expect(client).toEqual({
+    ...DEFAULTS.client,
+    server_hostname: ["vps.example.com"],
+    server_port: 28632,
+  });
+  expect(text).not.toContain("secret =");
+  expect(text).not.toContain("\n[server]");
 });

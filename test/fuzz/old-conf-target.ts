@@ -26,7 +26,7 @@ function check(text: string): void {
   const config = takeOver(old);
   if (!config) return;
   for (const section of ["server", "client"] as const) {
-    for (const [key, value] of Object.entries(old[section])) {
+    for (const [key, value] of Object.entries(old[section] ?? {})) {
       const taken = (config[section] as unknown as Record<string, unknown>)[key];
       const wanted = key === "server_hostname" ? [value].filter((host) => host !== "") : value;
       must(Bun.deepEquals(taken, wanted), `${key} is taken over as it is`);
@@ -38,7 +38,7 @@ function check(text: string): void {
 function takeOver(old: OldConf): Config | undefined {
   const text = configText({
     secret: "A".repeat(43),
-    server: old.server,
+    server: old.server ?? {},
     client: { server_hostname: "localhost", ...old.client },
   });
   try {
