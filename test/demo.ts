@@ -1,89 +1,187 @@
 /**
- * `bun run demo`: shows the three commands of dynip to a newcomer. A server records the address of a
- * client, on a free port of this machine, in a temporary folder that is removed at the end.
+ * `bun run demo`: shows a newcomer what dynip is for. A server records where a machine is, the machine's
+ * address changes, and the server is asked for the new one. All of it runs on this machine, in a
+ * temporary folder that is removed at the end.
+ *
+ * A line of the output begins with the machine that it is of: `server | `, `nas    | `.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import { expectSuccess, runProcess } from "./processes.ts";
+import { errorCode } from "../src/system/errors.ts";
+import {
+  cleanEnvironment,
+  expectSuccess,
+  type RunResult,
+  runProcess,
+  startProcess,
+} from "./processes.ts";
 import { freePort, temporaryFolder } from "./temporary.ts";
 import { eventually } from "./waiting.ts";
 
+type Place = "server" | "nas";
+
 const WINDOWS = process.platform === "win32";
 const BINARY = resolve(import.meta.dir, "..", "dist", WINDOWS ? "dynip.exe" : "dynip");
-const DEADLINE_MS = 20_000;
+const LOCALHOST = "127.0.0.1";
+/** The addresses of nas's router, one after the other: on Linux and Windows all of 127.0.0.0/8 is there. */
+const FIRST_HOME = "127.0.0.2";
+const SECOND_HOME = "127.0.0.3";
 
 await using folder = await temporaryFolder();
-const config = folder.file("dynip.toml");
-const log = folder.file("dynip.json");
-const port = await freePort();
+for (const place of ["server", "nas"]) await mkdir(folder.file(place));
+const serverPort = await freePort();
+const hasHomes = await canBind(SECOND_HOME);
+const home = await router(hasHomes ? FIRST_HOME : LOCALHOST);
 
-step("dynip init dynip.toml", "writes a configuration");
-const { stdout } = await dynip("init", config);
-show(stdout.slice(0, stdout.indexOf("\n")));
-const text = await readFile(config, "utf8");
-const local = text
-  .replaceAll("server_port = 28630", `server_port = ${port}`)
-  .replace('server_ip = "*"', 'server_ip = "127.0.0.1"')
-  .replace('# client_name = "nas"', 'client_name = "nas"');
-await writeFile(config, local);
-show(`(for this demo on port ${port} of this machine alone)`);
+command("server", "dynip init", "writes dynip.toml, with a new secret");
+show("server", firstLine(await dynip("server", "init")));
+await edit("server/dynip.toml", [
+  ["server_port = 28630", `server_port = ${serverPort}`],
+  ['server_ip = "*"', `server_ip = "${LOCALHOST}"`],
+]);
 
-step("dynip serve dynip.toml", "records every ping until it is stopped");
-const server = Bun.spawn([BINARY, "serve", config], { stderr: "pipe", timeout: DEADLINE_MS });
-const said = lines(server.stderr);
-await said.until("listening");
+command("server", `dynip init --name nas --server ${LOCALHOST}`, "for nas, with a key of its own");
+show("server", firstLine(await dynip("server", "init", "--name", "nas", "--server", LOCALHOST)));
+await copyFile(folder.file("server/nas.toml"), folder.file("nas/dynip.toml"));
+await edit("nas/dynip.toml", [[`server_port = ${serverPort}`, `server_port = ${home.port}`]]);
+tell("nas.toml is copied to nas, as dynip.toml");
 
-step("dynip ping dynip.toml", "tells the server, once; cron does that every 5 minutes");
-const { stderr } = await dynip("ping", "-v", config);
-await said.until("new host");
-stderr
-  .split("\n")
-  .filter((line) => line.includes("recorded"))
-  .forEach(show);
+command("server", "dynip serve", "records every ping until it is stopped");
+await using server = startProcess([BINARY, "serve"], {
+  cwd: folder.file("server"),
+  env: cleanEnvironment(),
+});
+let shown = 0;
+await serverSays("listening");
 
-step("Ctrl-C", "stops the server; nothing accepted is lost");
-await Bun.sleep(WINDOWS ? 1000 : 0); // Windows ends a process at once: the log must be written by then
-server.kill("SIGINT");
-const exitCode = await server.exited;
-await said.end();
+await ping("tells the server where nas is; cron does that every 5 minutes", "new host nas");
+if (hasHomes) {
+  tell("months later nas's provider gives it another address");
+  await home.moveTo(SECOND_HOME);
+  await ping("as cron goes on doing", "nas moved");
+} else {
+  tell(`nas would move here, but this system does not have the address ${SECOND_HOME}`);
+}
+await ask();
+
+home.close();
+const { exitCode } = await server.stop("SIGINT");
 if (exitCode !== 0 && !WINDOWS) throw new Error(`the server ended with ${exitCode}`);
-
-step("cat dynip.json", "what was recorded");
-const recorded = await readFile(log, "utf8");
-for (const line of recorded.trimEnd().split("\n")) show(line);
-if (!recorded.includes('"127.0.0.1"')) throw new Error("the client's address was not recorded");
-
 console.log(`\nThat was all. ${folder.path} is removed; the program is dist/dynip.`);
 
-function step(command: string, meaning: string): void {
-  console.log(`\n$ ${command}\n  # ${meaning}`);
+async function ping(meaning: string, news: string): Promise<void> {
+  command("nas", "dynip ping", meaning);
+  const { stderr } = await dynip("nas", "ping", "-v");
+  await serverSays(news);
+  show(
+    "nas",
+    stderr.split("\n").find((line) => line.includes(" recorded nas at "))!,
+  );
 }
 
-function show(line: string): void {
-  console.log(`  ${line}`);
+/** Waits until the server has said something, and shows all that it said since the last time. */
+async function serverSays(news: string): Promise<void> {
+  await server.said(new RegExp(`${news}.*\n`));
+  const text = server.stderr();
+  const end = text.lastIndexOf("\n") + 1;
+  for (const line of text.slice(shown, end).trimEnd().split("\n")) show("server", line);
+  shown = end;
 }
 
-/** Runs dynip to its end. */
-async function dynip(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+/** Asks where nas is, and demands the right answer. */
+async function ask(): Promise<void> {
+  command("server", "cat dynip.json", "where is nas?");
+  const log = () => readFile(folder.file("server/dynip.json"), "utf8").catch(() => "");
+  await eventually("the address in the client log", async () =>
+    (await log()).includes(home.address),
+  );
+  for (const line of (await log()).trimEnd().split("\n")) show("server", line);
+}
+
+/** Shows what is typed at a machine. */
+function command(place: Place, typed: string, meaning: string): void {
+  console.log();
+  show(place, `$ ${typed}  # ${meaning}`);
+}
+
+function show(place: Place, line: string): void {
+  console.log(`${place.padEnd(6)} | ${line}`);
+}
+
+/** Says what happens in between. */
+function tell(text: string): void {
+  console.log(`\n         ${text}`);
+}
+
+function firstLine({ stdout }: RunResult): string {
+  return stdout.slice(0, stdout.indexOf("\n"));
+}
+
+/** Runs dynip to its end in a machine's folder. */
+async function dynip(place: Place, ...args: string[]): Promise<RunResult> {
   const command = [BINARY, ...args];
-  return expectSuccess(command, await runProcess(command));
+  const options = { cwd: folder.file(place), env: cleanEnvironment() };
+  return expectSuccess(command, await runProcess(command, options));
 }
 
-/** Shows the lines of a stream as they come; `until` waits for one with a word in it. */
-function lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
-  let seen = "";
-  const reading = (async () => {
-    let rest = "";
-    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-      seen += chunk;
-      const whole = (rest + chunk).split("\n");
-      rest = whole.pop()!;
-      whole.forEach(show);
-    }
-  })();
+async function edit(name: string, changes: readonly [before: string, after: string][]) {
+  let text = await readFile(folder.file(name), "utf8");
+  for (const [before, after] of changes) {
+    if (!text.includes(before)) throw new Error(`${name} has no ${before}`);
+    text = text.replaceAll(before, after);
+  }
+  await writeFile(folder.file(name), text);
+}
+
+async function canBind(address: string): Promise<boolean> {
+  try {
+    (await bound(address)).close();
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== "EADDRNOTAVAIL") throw error;
+    return false;
+  }
+}
+
+async function bound(address: string): Promise<Socket> {
+  const socket = createSocket("udp4");
+  socket.bind(0, address);
+  await once(socket, "listening");
+  return socket;
+}
+
+/**
+ * The router of nas's home: what is sent to `port` of this machine comes to the server from the router's
+ * address, and the server's answers go back.
+ */
+async function router(first: string) {
+  const inside = await bound(LOCALHOST);
+  let outside: Socket;
+  let client: { address: string; port: number } | undefined;
+  const moveTo = async (address: string): Promise<void> => {
+    outside?.close();
+    outside = await bound(address);
+    outside.on("message", (datagram) => {
+      if (client) inside.send(datagram, client.port, client.address);
+    });
+  };
+  await moveTo(first);
+  inside.on("message", (datagram, sender) => {
+    client = sender;
+    outside.send(datagram, serverPort, LOCALHOST);
+  });
   return {
-    end: () => reading,
-    until: (word: string) => eventually(word, () => seen.includes(word), DEADLINE_MS),
+    port: inside.address().port,
+    get address() {
+      return outside.address().address;
+    },
+    moveTo,
+    close() {
+      inside.close();
+      outside.close();
+    },
   };
 }

@@ -1,21 +1,19 @@
 /** `dynip init`: writes a configuration and says what to do next, or prints what starts dynip. */
-import { open, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 
 import { defineCommand } from "citty";
 
-import { findFile, replaceFile } from "../system/atomic-file.ts";
-import { loadConfig } from "../config/find.ts";
 import { isOldConf, parseConfig } from "../config/config.ts";
-import { SIGNED_NAME_RULE } from "../config/keys.ts";
-import { cannot, errorCode, EXIT, reasonOf, usageError, type UserError } from "../system/errors.ts";
-import { createLog, printable } from "../system/log.ts";
+import { cannot, EXIT, reasonOf, usageError, type UserError } from "../system/errors.ts";
+import { printable } from "../system/log.ts";
 import { withoutSecrets } from "../system/redact.ts";
 import { type OldConf, OldConfError, parseOldConf } from "../config/old-conf.ts";
-import { deriveKey, encodeKey, isSignedName, KEY_BYTES } from "../protocol/message.ts";
-import { findSecret } from "../config/secrets.ts";
-import { clientNextSteps, nextSteps } from "../schedule/next-steps.ts";
-import { clientConfigText, configText } from "../config/template.ts";
+import { encodeKey, KEY_BYTES } from "../protocol/message.ts";
+import { nextSteps } from "../schedule/next-steps.ts";
+import { configText } from "../config/template.ts";
+import { clientName, isElsewhere, newClientConfig, newPlainClientConfig } from "./client-file.ts";
+import { cannotWrite, type NewFile, writeConfig } from "./config-file.ts";
 import { LOG_ARGS } from "./definition.ts";
 import { writeOut } from "./run.ts";
 import { install, uninstall } from "./install.ts";
@@ -36,13 +34,13 @@ export default defineCommand({
       type: "positional",
       required: false,
       description:
-        "The file to write (default: dynip.toml); with --install and --print, the configuration to start dynip with",
+        "The file to write (default: dynip.toml, or NAME.toml); with --install and --print, the configuration to start dynip with",
     },
     from: {
       type: "string",
       valueHint: "FILE",
       description:
-        "Take over the settings of a DynIP 0.1e .conf; with --name, the server's configuration",
+        "Take over the settings of a DynIP 0.1e .conf; with --name, the server's configuration (default: the one found)",
     },
     name: {
       type: "string",
@@ -52,7 +50,8 @@ export default defineCommand({
     server: {
       type: "string",
       valueHint: "HOST",
-      description: "With --name: the server's host name or IP address",
+      description:
+        "With --name: the server's host name or IP address (default: its server_hostname)",
     },
     print: {
       type: "string",
@@ -72,16 +71,17 @@ export default defineCommand({
     force: { type: "boolean", description: "Overwrite an existing file" },
     debug: LOG_ARGS.debug,
   },
-  async run({ args: { path: given, from, name, server, force = false, ...instead } }) {
+  async run({ args: { path: given, from, name: called, server, force = false, ...instead } }) {
     const actions = ACTIONS.map((action) => instead[action]);
-    refuseSecrets([given, from, name, server, ...actions]);
+    refuseSecrets([given, from, called, server, ...actions]);
     const action = ACTIONS.find((one) => instead[one] !== undefined);
     if (action !== undefined) {
-      const options = [from, name, server, ...actions].filter((option) => option !== undefined);
+      const options = [from, called, server, ...actions].filter((option) => option !== undefined);
       if (force || options.length > 1) throw wrongUsage(`--${action} goes with no other option`);
       return await { print, install, uninstall }[action](instead[action]!, given);
     }
-    const path = resolve(given ?? "dynip.toml");
+    const name = called === undefined ? undefined : clientName(called);
+    const path = resolve(given ?? `${name ?? "dynip"}.toml`);
     if (printable(path) !== path) {
       throw cannotWrite(path, "its path has a control character", {
         hint: "choose another path: crontabs and Scheduled Tasks do not accept this one",
@@ -117,14 +117,10 @@ function refuseSecrets(values: (string | undefined)[]): void {
   }
 }
 
-/** A configuration before it is written. */
-interface NewFile {
-  text: string;
-  /** What to do next, for the user. */
-  next: string;
-}
-
-/** A configuration for a server and its clients, with a new secret. */
+/**
+ * A configuration for a server, with a new secret; or one for a client, where a file of DynIP 0.1e has
+ * the settings of a client alone.
+ */
 async function newConfig(
   path: string,
   from: string | undefined,
@@ -133,7 +129,14 @@ async function newConfig(
   if (server !== undefined) {
     throw wrongUsage("--server goes with --name", "set server_hostname in the file instead");
   }
-  const old = from === undefined ? undefined : await readOldConf(from);
+  if (from === undefined) return newServerConfig(path);
+  const old = await readOldConf(from);
+  return old.client && !old.server
+    ? newPlainClientConfig(path, from, old.client)
+    : newServerConfig(path, { from, ...old });
+}
+
+function newServerConfig(path: string, old?: OldConf & { from: string }): NewFile {
   const text = configText({
     secret: encodeKey(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
     // Clients of DynIP 0.1e send plain pings until they are replaced.
@@ -141,17 +144,24 @@ async function newConfig(
     client: { server_hostname: "localhost", ...old?.client },
   });
   // Checks the text as every start does.
-  const config = parseConfig(text, from ?? path);
-  const { client_log_path, server_port: port } = config.server;
-  const lines = ["", nextSteps({ ...here(path), port })];
+  const { server, client } = parseConfig(text, old?.from ?? path);
+  const next = nextSteps({
+    machine: thisMachine,
+    binary: process.execPath,
+    config: path,
+    port: server.server_port,
+    isFound: isFound(path),
+    isHostKnown: client.server_hostname.some(isElsewhere),
+  });
+  const lines = ["", next];
   if (old) {
     lines.unshift(
       "It accepts the plain pings of DynIP 0.1e; set allow_plain = false when the last client is replaced.",
     );
     // In DynIP 0.1e the path is relative to the folder that dynipd is started in.
-    if (!isAbsolute(client_log_path)) {
+    if (!isAbsolute(server.client_log_path)) {
       lines.unshift(
-        `The client log will be ${resolve(dirname(path), client_log_path)};`,
+        `The client log will be ${resolve(dirname(path), server.client_log_path)};`,
         "move DynIP 0.1e's log there to keep its hosts.",
       );
     }
@@ -159,44 +169,10 @@ async function newConfig(
   return { text, next: lines.join("\n") };
 }
 
-/** A configuration for one client, with the key that is derived for its name from the server's secret. */
-async function newClientConfig(
-  path: string,
-  name: string,
-  from: string | undefined,
-  host: string | undefined,
-): Promise<NewFile> {
-  if (!isSignedName(name)) throw wrongUsage(`--name is "${name}", must be ${SIGNED_NAME_RULE}`);
-  const { path: source, config } = await loadConfig(from);
-  const log = createLog({ level: "warn" });
-  const secret = await findSecret("secret", config.secret, { env: process.env, log });
-  if (!secret) {
-    throw cannot(`make a key for ${name}`, undefined, `config "${source}" has no secret`, {
-      exitCode: EXIT.config,
-      hint: "name the server's configuration with --from: it has the secret",
-    });
-  }
-  const { server, client } = config;
-  const hosts = host === undefined ? client.server_hostname : [host];
-  if (host === undefined && hosts.every((one) => one === "localhost")) {
-    throw wrongUsage(
-      "--server is missing",
-      "give the server's host name or IP address, for the client to ping",
-    );
-  }
-  const text = clientConfigText({
-    client_name: name,
-    key: encodeKey(deriveKey(secret, name, server.generations.get(name) ?? 1)),
-    server_hostname: hosts.length === 1 ? hosts[0]! : [...hosts],
-    server_port: server.server_port,
-    family: client.family,
-  });
-  parseConfig(text, path);
-  return { text, next: `\n${clientNextSteps({ ...here(path), name })}` };
-}
-
-function here(config: string) {
-  return { machine: thisMachine, binary: process.execPath, config };
+/** Whether a configuration here is the one that commands find if none is given. */
+function isFound(path: string): boolean {
+  const { DYNIP_CONFIG: named } = process.env;
+  return path === resolve(named || "dynip.toml");
 }
 
 async function readOldConf(from: string): Promise<OldConf> {
@@ -218,46 +194,6 @@ async function readOldConf(from: string): Promise<OldConf> {
   }
 }
 
-/** Writes the configuration so that only its owner can read it: it holds a secret. */
-async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
-  try {
-    if (force) await replaceFile((await findFile(path)).target, [text], { mode: CONFIG_MODE });
-    else await createFile(path, text);
-  } catch (error) {
-    switch (errorCode(error)) {
-      case "EEXIST":
-        throw cannotWrite(path, "it exists already", { hint: "--force overwrites it" });
-      case "ENOENT":
-        throw cannotWrite(path, reasonOf(error), { hint: "make the folder first", cause: error });
-      default:
-        throw cannotWrite(path, reasonOf(error), { cause: error });
-    }
-  }
-}
-
-async function createFile(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", CONFIG_MODE);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } catch (error) {
-    await rm(path, { force: true }); // half a file would be in the way of another try
-    throw error;
-  } finally {
-    await file.close();
-  }
-}
-
-const CONFIG_MODE = 0o600;
-
 function wrongUsage(problem: string, hint = "dynip init --help shows how it is used"): UserError {
   return usageError(`Wrong usage: ${problem}`, hint);
-}
-
-function cannotWrite(
-  path: string,
-  problem: string,
-  options: { hint?: string; cause?: unknown } = {},
-): UserError {
-  return cannot("write config", path, problem, { exitCode: EXIT.config, ...options });
 }

@@ -306,7 +306,7 @@ describe("the configuration is found", () => {
       message:
         "Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no " +
         '"dynip.toml" or "/etc/dynip/dynip.toml"',
-      hint: "dynip init writes one to start from",
+      hint: "dynip init writes one on the server; dynip init --name NAME, there, one for each client",
     });
   });
 

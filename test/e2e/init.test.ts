@@ -39,22 +39,164 @@ test("what it says to do next can be done: absolute paths of this binary and of 
   const binary = await realpath(BINARY);
   if (process.platform === "win32") {
     expect(stdout).toContain(`& '${binary}' serve '${config}'\n`);
-    expect(stdout).toContain(`& '${binary}' init --install ping '${config}'\n`);
-    expect(stdout).toContain("schtasks /query /tn dynip /v /fo list ");
+    expect(stdout).toContain(`& '${binary}' init --name NAME --from '${config}' --server HOST\n`);
     return;
   }
   expect(stdout).toContain(`${binary} serve '${config}'`);
-  const command = /^ {5}(.* ping .*)$/m.exec(stdout)![1]!;
-  // No server listens, and the ping would wait for 39.5 s.
-  const run = Bun.spawnSync(["/bin/sh", "-c", `${command} --timeout 0.1`], { cwd: "/" });
-  expect(run.exitCode).toBe(6);
+  const command = /^ {5}(.* init --name .*)$/m.exec(stdout)![1]!;
+  const filledIn = command.replace("NAME", "nas").replace("HOST", "192.0.2.1");
+  const run = Bun.spawnSync(["/bin/sh", "-c", filledIn], { cwd: folder.path });
+  expect(run.exitCode).toBe(0);
+  expect((await readdir(folder.path)).sort()).toEqual(["my config.toml", "nas.toml"]);
   // Only root needs no sudo.
   const sudo = process.getuid?.() === 0 ? "     " : "     sudo ";
-  expect(stdout).toContain(`\n${sudo}${binary} init --install ping '${config}'\n`);
   const hasService = process.platform === "darwin" || existsSync("/run/systemd/system");
   const install = `\n${sudo}${binary} init --install serve '${config}'\n`;
   if (hasService) expect(stdout).toContain(install);
   else expect(stdout).not.toContain("--install serve");
+});
+
+test("it says to keep a copy of the secret", async () => {
+  await using folder = await temporaryFolder();
+  const { stdout } = await dynip(["init"], { cwd: folder.path });
+  const path = join(await realpath(folder.path), "dynip.toml");
+  expect(stdout).toContain(`\nKeep a copy of ${path} in a safe place: without its secret, `);
+});
+
+describe("--name writes the file of one client", () => {
+  /** A folder with a new server's dynip.toml. */
+  async function newServer(changes: readonly (readonly [string, string])[] = []) {
+    const folder = await temporaryFolder();
+    const init = (args: string[], env = {}) => dynip(["init", ...args], { cwd: folder.path, env });
+    expect((await init([])).exitCode).toBe(0);
+    let text = await readFile(folder.file("dynip.toml"), "utf8");
+    for (const change of changes) text = text.replace(...change);
+    await writeFile(folder.file("dynip.toml"), text);
+    const client = async (name: string) =>
+      (Bun.TOML.parse(await readFile(folder.file(name), "utf8")) as { client: object }).client;
+    return { ...folder, init, client };
+  }
+  const PUBLIC = ['server_hostname = "localhost"', 'server_hostname = "vps.example.com"'] as const;
+
+  test("NAME.toml here, from the configuration that is found, for the server that it names", async () => {
+    await using server = await newServer([PUBLIC]);
+    const { exitCode, stdout, stderr } = await server.init(["--name", "nas"]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toStartWith(`Wrote ${join(await realpath(server.path), "nas.toml")}`);
+    expect(await server.client("nas.toml")).toEqual({
+      client_name: "nas",
+      key: expect.stringMatching(/^[\w-]{43}$/),
+      server_hostname: "vps.example.com",
+      server_port: 28630,
+      family: "any",
+    });
+  });
+
+  test("from the configuration that DYNIP_CONFIG names", async () => {
+    await using server = await newServer([PUBLIC]);
+    await using other = await temporaryFolder();
+    const { exitCode } = await dynip(["init", "--name", "nas"], {
+      cwd: other.path,
+      env: { DYNIP_CONFIG: server.file("dynip.toml") },
+    });
+    expect(exitCode).toBe(0);
+    expect(await readdir(other.path)).toEqual(["nas.toml"]);
+  });
+
+  test("in lower case, as ping sends it", async () => {
+    await using server = await newServer([PUBLIC]);
+    expect((await server.init(["--name", "DESKTOP-AB12CD"])).exitCode).toBe(0);
+    expect(await server.client("desktop-ab12cd.toml")).toMatchObject({
+      client_name: "desktop-ab12cd",
+    });
+  });
+
+  test("and to the path that is given", async () => {
+    await using server = await newServer([PUBLIC]);
+    expect((await server.init(["pi.toml", "--name", "nas"])).exitCode).toBe(0);
+    expect((await readdir(server.path)).sort()).toEqual(["dynip.toml", "pi.toml"]);
+  });
+
+  test("but a name that cannot be signed gets one that can", async () => {
+    await using server = await newServer([PUBLIC]);
+    const { exitCode, stderr } = await server.init(["--name", "Kris's MacBook"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith(
+      'error: Wrong usage: --name is "Kris\'s MacBook", must be 1 to 128 ',
+    );
+    expect(stderr).toEndWith('\nhint: call it "kris-macbook"\n');
+  });
+
+  test.each(["localhost", "127.0.0.1", "::1", ""])(
+    "--server must be given where the server calls itself %j",
+    async (hostname) => {
+      await using server = await newServer([[PUBLIC[0], `server_hostname = "${hostname}"`]]);
+      const { exitCode, stderr } = await server.init(["--name", "nas"]);
+      expect(exitCode).toBe(1);
+      expect(stderr).toStartWith("error: Wrong usage: --server is missing\n");
+      expect((await server.init(["--name", "nas", "--server", "vps.example.com"])).exitCode).toBe(
+        0,
+      );
+      expect(await server.client("nas.toml")).toMatchObject({ server_hostname: "vps.example.com" });
+    },
+  );
+
+  test("but not over the server's own", async () => {
+    await using server = await newServer([PUBLIC]);
+    const before = await readFile(server.file("dynip.toml"), "utf8");
+    for (const args of [
+      ["--name", "dynip"],
+      ["dynip.toml", "--name", "nas"],
+    ]) {
+      const { exitCode, stderr } = await server.init([...args, "--force"]);
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain("dynip.toml\": it is the server's configuration\n");
+    }
+    expect(await readFile(server.file("dynip.toml"), "utf8")).toBe(before);
+  });
+
+  test("without a configuration it says that the server has it", async () => {
+    await using folder = await temporaryFolder();
+    const { exitCode, stderr } = await dynip(["init", "--name", "nas"], { cwd: folder.path });
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(
+      "hint: dynip init writes one on the server; dynip init --name NAME, there,",
+    );
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  test("what to do next is for every system, with a line that fetches the file", async () => {
+    await using server = await newServer([PUBLIC]);
+    const env = { USER: "ann", SUDO_USER: undefined };
+    const { stdout } = await server.init(["--name", "nas"], env);
+    expect(stdout).toContain("\nNext, on nas, ");
+    expect(stdout).toContain("\nIn a terminal of Linux or macOS:\n");
+    expect(stdout).toContain("\nIn Windows PowerShell, ");
+    if (process.platform === "win32") return;
+    const path = join(await realpath(server.path), "nas.toml");
+    expect(stdout).toContain(`     scp 'ann@vps.example.com:${path}' dynip.toml\n`);
+    expect(stdout).toContain(`     scp 'ann@vps.example.com:${path}' dynip.toml\n`);
+    expect(stdout).not.toContain("chown");
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "through sudo it says how the user may read it, which only root can try",
+    async () => {
+      await using server = await newServer([PUBLIC]);
+      const env = { USER: "root", SUDO_USER: "ann" };
+      const { stdout } = await server.init(["--name", "nas"], env);
+      expect(stdout).toContain("     sudo chown ann '");
+      expect(stdout).toContain("     scp 'ann@vps.example.com:");
+    },
+  );
+
+  test("where a key was revoked it says that the server needs a restart", async () => {
+    await using server = await newServer([PUBLIC, ["# laptop = 2", "laptop = 2"]]);
+    expect((await server.init(["--name", "laptop"])).stdout).toContain(
+      "once it is restarted with laptop = 2 in [server.generations].\n",
+    );
+    expect((await server.init(["--name", "nas"])).stdout).not.toContain("restarted");
+  });
 });
 
 test("it writes over a file only with --force", async () => {
@@ -113,6 +255,30 @@ server_port = 28632
       client: { server_hostname: "vps.example.com", server_port: 28632, family: "any" },
     });
     expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);
+  });
+
+  test("an empty server_ip is every interface", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), OLD.replace("server_ip = 127.0.0.1", "server_ip ="));
+    const args = ["init", "--from", "old.conf", "new.toml"];
+    const { exitCode, stderr } = await dynip(args, { cwd: folder.path });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(await readFile(folder.file("new.toml"), "utf8")).toContain('\nserver_ip = "*"\n');
+  });
+
+  test("of a client alone into a client's, without a secret, and says how to get its key", async () => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("old.conf"), OLD.slice(OLD.indexOf("[DynIP:Client]")));
+    const args = ["init", "--from", "old.conf", "new.toml"];
+    const { exitCode, stdout, stderr } = await dynip(args, { cwd: folder.path });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(Bun.TOML.parse(await readFile(folder.file("new.toml"), "utf8"))).toEqual({
+      client: { server_hostname: "vps.example.com", server_port: 28632, family: "any" },
+    });
+    expect(stdout).toMatch(/^ {5}dynip init --name \S+ --server vps\.example\.com$/m);
+    expect(stdout).not.toContain("allow_plain = false");
+    expect(stdout).toContain(" ping ");
+    expect(stdout).not.toContain(" serve ");
   });
 
   test("as the hint for an old file says", async () => {

@@ -184,7 +184,9 @@ test("no configuration at all is exit code 3, and the hint is to run dynip init"
   const { exitCode, stderr } = await dynip(["serve"], { cwd, env: { ProgramData: cwd } });
   expect(exitCode).toBe(3);
   expect(stderr).toStartWith("error: Cannot find a configuration: ");
-  expect(stderr).toEndWith("hint: dynip init writes one to start from\n");
+  expect(stderr).toEndWith(
+    "hint: dynip init writes one on the server; dynip init --name NAME, there, one for each client\n",
+  );
 });
 
 describe("what it cannot listen on is exit code 8", () => {

@@ -259,7 +259,7 @@ describe("secrets", () => {
       "127.0.0.1",
     ]);
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("Move it to pi,");
+    expect(stdout).toContain("Next, on pi, ");
     const text = await readFile(file, "utf8");
     expect(text).not.toContain(SECRET);
     expect((await ping(file)).exitCode).toBe(0);
@@ -291,7 +291,11 @@ describe("secrets", () => {
     await using setup = await newSetup();
     const from = ["--from", setup.config];
     for (const [args, exitCode, message] of [
-      [["--name", "NAS", ...from], 1, '--name is "NAS", must be 1 to 128 of the characters a-z'],
+      [
+        ["--name", "my nas", ...from],
+        1,
+        '--name is "my nas", must be 1 to 128 of the characters a-z',
+      ],
       [["--name", "nas", ...from, "--server", "vps"], 3, "has no secret"],
       [["--server", "vps"], 1, "--server goes with --name"],
       [["--name", "nas", "--from", setup.file("gone.toml")], 3, "there is no such file"],

@@ -7,7 +7,12 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { SCHEDULERS, schedulerFor } from "../../src/schedule/index.ts";
-import { clientNextSteps, nextSteps } from "../../src/schedule/next-steps.ts";
+import {
+  clientNextSteps,
+  type NewClient,
+  nextSteps,
+  plainClientNextSteps,
+} from "../../src/schedule/next-steps.ts";
 import type { Command, Scheduler, Service, Start } from "../../src/schedule/scheduler.ts";
 
 const GOLDEN = join(import.meta.dir, "golden");
@@ -27,11 +32,37 @@ const STARTS: Readonly<Partial<Record<NodeJS.Platform, Start>>> = {
   },
 };
 
-const texts = Object.fromEntries(
-  SCHEDULERS.flatMap((scheduler) =>
+/** The file of a client, which ann made on her server. */
+const CLIENT: NewClient = {
+  name: "nas",
+  path: "/home/ann/nas.toml",
+  host: "vps.example.com",
+  platform: "linux",
+  user: "ann",
+  isOwner: true,
+  generation: 1,
+};
+
+const texts = Object.fromEntries([
+  ...SCHEDULERS.flatMap((scheduler) =>
     scheduler.platforms.flatMap((platform) => textsFor(scheduler, platform)),
   ),
-);
+  ["linux/client-next-steps.txt", clientNextSteps(CLIENT)],
+  [
+    "linux/client-next-steps-sudo-revoked.txt",
+    clientNextSteps({
+      ...CLIENT,
+      path: "/etc/dynip/Ann's nas.toml",
+      host: "2001:db8::1",
+      isOwner: false,
+      generation: 2,
+    }),
+  ],
+  [
+    "win32/client-next-steps.txt",
+    clientNextSteps({ ...CLIENT, path: "C:\\Users\\Zoë & Ann\\nas.toml", platform: "win32" }),
+  ],
+]) as Readonly<Record<string, string>>;
 
 test.each(Object.keys(texts))("%s", async (name) => {
   const path = join(GOLDEN, name);
@@ -63,9 +94,11 @@ function textsFor(scheduler: Scheduler, platform: NodeJS.Platform): [string, str
   texts.push([`${platform}/install-${kind}.txt`, describeService(scheduler.service(start))]);
   if (schedulerFor("ping", machine) === scheduler) {
     const here = { machine, ...start };
+    const server = { ...here, port: 28630, isFound: true, isHostKnown: false };
+    const client = { ...here, name: "kris-pc", host: "vps.example.com" };
     texts.push(
-      [`${platform}/next-steps-${kind}.txt`, nextSteps({ ...here, port: 28630 })],
-      [`${platform}/client-next-steps-${kind}.txt`, clientNextSteps({ ...here, name: "nas" })],
+      [`${platform}/next-steps-${kind}.txt`, nextSteps(server)],
+      [`${platform}/plain-client-next-steps-${kind}.txt`, plainClientNextSteps(client)],
     );
   }
   return texts;
