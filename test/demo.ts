@@ -7,7 +7,7 @@
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 
 import { errorCode } from "../src/system/errors.ts";
@@ -31,6 +31,7 @@ const FIRST_HOME = "127.0.0.2";
 const SECOND_HOME = "127.0.0.3";
 
 await using folder = await temporaryFolder();
+const root = await realpath(folder.path);
 for (const place of ["server", "nas"]) await mkdir(folder.file(place));
 const serverPort = await freePort();
 const hasHomes = await canBind(SECOND_HOME);
@@ -43,8 +44,8 @@ await edit("server/dynip.toml", [
   ['server_ip = "*"', `server_ip = "${LOCALHOST}"`],
 ]);
 
-command("server", `dynip init --name nas --server ${LOCALHOST}`, "for nas, with a key of its own");
-show("server", firstLine(await dynip("server", "init", "--name", "nas", "--server", LOCALHOST)));
+command("server", "dynip init --name nas --server localhost", "nas.toml, with a key of its own");
+show("server", firstLine(await dynip("server", "init", "--name", "nas", "--server", "localhost")));
 await copyFile(folder.file("server/nas.toml"), folder.file("nas/dynip.toml"));
 await edit("nas/dynip.toml", [[`server_port = ${serverPort}`, `server_port = ${home.port}`]]);
 tell("nas.toml is copied to nas, as dynip.toml");
@@ -57,20 +58,20 @@ await using server = startProcess([BINARY, "serve"], {
 let shown = 0;
 await serverSays("listening");
 
-await ping("tells the server where nas is; cron does that every 5 minutes", "new host nas");
+await ping("tells the server; cron runs it every 5 minutes", "new host nas");
 if (hasHomes) {
-  tell("months later nas's provider gives it another address");
+  tell("later, the provider gives nas another address");
   await home.moveTo(SECOND_HOME);
-  await ping("as cron goes on doing", "nas moved");
+  await ping("the next of them", "nas moved");
 } else {
-  tell(`nas would move here, but this system does not have the address ${SECOND_HOME}`);
+  tell(`nas cannot move here: this system does not have the address ${SECOND_HOME}`);
 }
 await ask();
 
 home.close();
 const { exitCode } = await server.stop("SIGINT");
 if (exitCode !== 0 && !WINDOWS) throw new Error(`the server ended with ${exitCode}`);
-console.log(`\nThat was all. ${folder.path} is removed; the program is dist/dynip.`);
+console.log(`\nThat was all. ${root} is removed; the program is dist/dynip.`);
 
 async function ping(meaning: string, news: string): Promise<void> {
   command("nas", "dynip ping", meaning);
@@ -111,9 +112,10 @@ function show(place: Place, line: string): void {
   console.log(`${place.padEnd(6)} | ${line}`);
 }
 
-/** Says what happens in between. */
+/** Says what happens to nas in between. */
 function tell(text: string): void {
-  console.log(`\n         ${text}`);
+  console.log();
+  show("nas", `# ${text}`);
 }
 
 function firstLine({ stdout }: RunResult): string {

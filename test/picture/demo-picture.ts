@@ -1,0 +1,12 @@
+/** The README's picture: the demo in two terminals. */
+import { join } from "node:path";
+
+import { drawTerminals } from "./draw.ts";
+
+export const PICTURE = join(import.meta.dir, "..", "..", ".github", "demo.svg");
+
+/** Draws the output of the demo. */
+export function drawDemo(output: string): string {
+  const titles = { server: "the server, vps.example.com", nas: "nas, at home" };
+  return drawTerminals(output, titles, "dynip: a server records where nas is, and is asked for it");
+}
