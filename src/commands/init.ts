@@ -136,6 +136,7 @@ async function newConfig(
     : newServerConfig(path, { from, ...old });
 }
 
+/** @param old the settings of DynIP 0.1e to take over, and the file that has them */
 function newServerConfig(path: string, old?: OldConf & { from: string }): NewFile {
   const text = configText({
     secret: encodeKey(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
@@ -145,16 +146,23 @@ function newServerConfig(path: string, old?: OldConf & { from: string }): NewFil
   });
   // Checks the text as every start does.
   const { server, client } = parseConfig(text, old?.from ?? path);
+  const isHostKnown = client.server_hostname.some(isElsewhere);
   const next = nextSteps({
     machine: thisMachine,
     binary: process.execPath,
     config: path,
     port: server.server_port,
     isFound: isFound(path),
-    isHostKnown: client.server_hostname.some(isElsewhere),
+    isHostKnown,
   });
   const lines = ["", next];
   if (old) {
+    if (isHostKnown) {
+      lines.unshift(
+        `If this machine is no server, delete [DynIP:Server] from "${old.from}" and do this again, with`,
+        "--force: it makes a client's configuration, without a secret.",
+      );
+    }
     lines.unshift(
       "It accepts the plain pings of DynIP 0.1e; set allow_plain = false when the last client is replaced.",
     );

@@ -257,6 +257,20 @@ server_port = 28632
     expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);
   });
 
+  test("and says what to do where the machine is no server, since dynip-init 0.1e wrote both sections", async () => {
+    await using folder = await temporaryFolder();
+    const said = async (text: string) => {
+      await writeFile(folder.file("old.conf"), text);
+      const args = ["init", "--from", "old.conf", "new.toml", "--force"];
+      return (await dynip(args, { cwd: folder.path })).stdout;
+    };
+    const advice =
+      'If this machine is no server, delete [DynIP:Server] from "old.conf" and do this again, with\n' +
+      "--force: it makes a client's configuration, without a secret.\n";
+    expect(await said(OLD)).toContain(advice);
+    expect(await said(OLD.replace("vps.example.com", "localhost"))).not.toContain("no server");
+  });
+
   test("an empty server_ip is every interface", async () => {
     await using folder = await temporaryFolder();
     await writeFile(folder.file("old.conf"), OLD.replace("server_ip = 127.0.0.1", "server_ip ="));
