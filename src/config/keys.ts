@@ -155,7 +155,7 @@ export const SECTIONS = {
     server_port: key<number>({
       default: DEFAULT_PORT,
       read: readPort,
-      comment: "The server's UDP port: server_port in the server's [server].",
+      comment: "The server's UDP port: the same as server_port of [server] in the server's file.",
     }),
     /** A plain name; undefined for this machine's hostname. */
     client_name: key<string | undefined>({

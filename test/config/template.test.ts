@@ -78,7 +78,7 @@ test("each server_port says that the other one must be the same", () => {
     .filter((part) => part.includes("\nserver_port = "));
   expect(comments).toHaveLength(2);
   expect(comments[0]).toContain("server_port in [client] must be the same");
-  expect(comments[1]).toContain("server_port in the server's [server]");
+  expect(comments[1]).toContain("the same as server_port of [server] in the server's file");
 });
 
 test("it says that the secret needs a copy, and that a revoked key needs a restart", () => {
