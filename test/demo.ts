@@ -26,7 +26,7 @@ type Place = "server" | "nas";
 const WINDOWS = process.platform === "win32";
 const BINARY = resolve(import.meta.dir, "..", "dist", WINDOWS ? "dynip.exe" : "dynip");
 const LOCALHOST = "127.0.0.1";
-/** The addresses of nas's router, one after the other: on Linux and Windows all of 127.0.0.0/8 is there. */
+/** The addresses of nas's router, one after the other. Linux has them; macOS has 127.0.0.1 alone. */
 const FIRST_HOME = "127.0.0.2";
 const SECOND_HOME = "127.0.0.3";
 
@@ -66,7 +66,7 @@ if (hasHomes) {
 } else {
   tell(`nas cannot move here: this system does not have the address ${SECOND_HOME}`);
 }
-await ask();
+await ask("server", "cat dynip.json", clientLog);
 
 home.close();
 const { exitCode } = await server.stop("SIGINT");
@@ -92,14 +92,16 @@ async function serverSays(news: string): Promise<void> {
   shown = end;
 }
 
-/** Asks where nas is, and demands the right answer. */
-async function ask(): Promise<void> {
-  command("server", "cat dynip.json", "where is nas?");
-  const log = () => readFile(folder.file("server/dynip.json"), "utf8").catch(() => "");
-  await eventually("the address in the client log", async () =>
-    (await log()).includes(home.address),
-  );
-  for (const line of (await log()).trimEnd().split("\n")) show("server", line);
+/** Asks where nas is, until the answer has its address: news are in the client log within a second. */
+async function ask(place: Place, typed: string, answer: () => Promise<string>): Promise<void> {
+  command(place, typed, "where is nas?");
+  let text = "";
+  await eventually("nas's address", async () => (text = await answer()).includes(home.address));
+  for (const line of text.trimEnd().split("\n")) show(place, line);
+}
+
+function clientLog(): Promise<string> {
+  return readFile(folder.file("server/dynip.json"), "utf8").catch(() => "");
 }
 
 /** Shows what is typed at a machine. */

@@ -109,7 +109,7 @@ const EXAMPLES = [
   ["Write a configuration and start the server:", "dynip init\ndynip serve"],
   [
     "On the server, write a configuration for one client, with its own key:",
-    "dynip init nas.toml --name nas --from dynip.toml --server vps.example.com",
+    "dynip init --name nas --server vps.example.com",
   ],
   [
     "On that client, ping every five minutes, from the crontab:",
