@@ -1,9 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 import { demoOutput } from "./demo-output.ts";
 import { drawDemo, PICTURE } from "./demo-picture.ts";
 import { drawTerminals } from "./draw.ts";
+import { TEST_MS } from "../waiting.ts";
+
+setDefaultTimeout(TEST_MS);
 
 // The demo's story needs the addresses 127.0.0.2 and 127.0.0.3, and paths with slashes.
 test.skipIf(process.platform !== "linux")(
