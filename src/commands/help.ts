@@ -29,7 +29,7 @@ export async function helpText(
     ...(command ? [] : [""]), // citty ends the help of a subcommand alone with an empty line
     styleText(["underline", "bold"], "EXIT CODES", { stream }),
     "",
-    ...exits.map((exit) => `  ${EXIT[exit]}  ${EXIT_MEANINGS[exit]}`),
+    ...exits.map((exit) => `${String(EXIT[exit]).padStart(3)}  ${EXIT_MEANINGS[exit]}`),
     "",
   ].join("\n");
   return stream.isTTY ? text : stripVTControlCharacters(text);

@@ -37,7 +37,7 @@ export interface Installing {
 /**
  * Installs a service and starts it. Does nothing where all is as it should be.
  * @returns whether anything had to be done
- * @throws UserError (exit code 7) if a command fails, with what it said
+ * @throws UserError (exit code 10) if a command fails, with what it said
  */
 export async function installService(
   service: Service,
@@ -70,7 +70,7 @@ export async function restartService(service: Service, system: System): Promise<
 /**
  * Stops a service and removes its files and its line.
  * @returns whether there was anything to remove
- * @throws UserError (exit code 7) if a command fails, with what it said
+ * @throws UserError (exit code 10) if a command fails, with what it said
  */
 export async function removeService(service: Service, system: System): Promise<boolean> {
   const found = [];
@@ -122,7 +122,7 @@ export async function checkServer(
 /**
  * Pings once, as the scheduler does, and waits for the end.
  * @param wasStarted whether the service was started a moment ago
- * @throws UserError (exit code 7) if the scheduler refuses to ping
+ * @throws UserError (exit code 10) if the scheduler refuses to ping
  */
 export async function checkPing(
   service: Service,

@@ -42,7 +42,7 @@ export type Copied =
 
 /**
  * Copies an executable whole or not at all. Programs that run from the old one go on.
- * @throws UserError (exit code 7) if it cannot be written, or if there is another program
+ * @throws UserError (exit code 10) if it cannot be written, or if there is another program
  */
 export async function copyProgram(from: string, to: string): Promise<Copied> {
   try {

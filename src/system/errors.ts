@@ -17,8 +17,8 @@ export const EXIT = {
   serverHostname: 4,
   notSent: 5,
   noAcknowledgement: 6,
-  install: 7,
   bind: 8,
+  install: 10,
 } as const;
 
 export type ExitName = keyof typeof EXIT;
@@ -33,8 +33,8 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   serverHostname: "server_hostname is missing",
   notSent: "the ping could not be sent",
   noAcknowledgement: "the server did not acknowledge the ping",
-  install: "the service cannot be installed, started or removed",
   bind: "the server cannot listen on its address and port",
+  install: "the service cannot be installed, started or removed",
 };
 
 export interface UserErrorOptions {

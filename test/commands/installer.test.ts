@@ -120,12 +120,12 @@ describe("systemd's server", () => {
     expect(system.done).toEqual(RESTART);
   });
 
-  test("a command that fails is named with what it said, and is exit code 7", async () => {
+  test("a command that fails is named with what it said, and is exit code 10", async () => {
     const system = new MadeUpSystem()
       .answer(/^systemctl daemon-reload/, {})
       .answer(/^systemctl enable/, { exitCode: 1, stderr: "Failed to enable:\n  unit is bad\n" });
     await expect(installService(service, AS_BEFORE, system)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: 'Cannot run "systemctl enable --now dynip.service": Failed to enable:; unit is bad',
       hint: "what was done before it is said above; the same command goes on from there",
     });
@@ -192,7 +192,7 @@ describe("systemd's server", () => {
         works: false,
         problem: "it could not be run",
         said: "dynip.service: asserts failed.",
-        exitCode: 7,
+        exitCode: 10,
       });
     });
 
@@ -200,7 +200,7 @@ describe("systemd's server", () => {
       expect(await checkServer(service, 28631, starting([RUNS]))).toMatchObject({
         works: false,
         problem: "it runs and does not listen on UDP port 28631",
-        exitCode: 7,
+        exitCode: 10,
       });
     });
   });
@@ -332,7 +332,7 @@ describe("Windows's task", () => {
       .answer(/^schtasks \/run/, { exitCode: 1, stderr: "ERROR: Access is denied.\r\n" })
       .answer(/^schtasks \/query/, query("17:50", 0));
     await expect(checkPing(service, false, system)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: 'Cannot run "schtasks /run /tn dynip": ERROR: Access is denied.',
     });
   });
@@ -383,7 +383,7 @@ describe("cron", () => {
   test("a crontab that cannot be read is not written", async () => {
     const system = withCrontabs({}).answer(/-l$/, { exitCode: 1, stderr: "not allowed" });
     await expect(installService(service, AS_BEFORE, system)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: 'Cannot run "crontab -u ann -l": not allowed',
     });
     expect(system.crontabs.size).toBe(0);
@@ -392,7 +392,7 @@ describe("cron", () => {
   test("does not run: an error", async () => {
     const system = withCrontabs({}).answer(/^pidof/, { exitCode: 1 });
     await expect(installService(service, AS_BEFORE, system)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: "Cannot ping every 5 minutes: no cron daemon runs",
     });
   });

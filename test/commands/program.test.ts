@@ -76,17 +76,17 @@ describe.skipIf(process.platform === "win32")("a copy of the program", () => {
     await mkdir(folder.file("bin"));
     await writeFile(folder.to, "#!/bin/sh\necho precious\n", { mode: 0o755 });
     await expect(copyProgram(folder.from, folder.to)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: `Cannot copy dynip to "${folder.to}": another program is there, or a broken dynip`,
     });
     expect(await readFile(folder.to, "utf8")).toContain("precious");
   });
 
-  test("that cannot be made is exit code 7", async () => {
+  test("that cannot be made is exit code 10", async () => {
     await using folder = await setup();
     await writeFile(folder.file("bin"), "");
     await expect(copyProgram(folder.from, folder.to)).rejects.toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       message: `Cannot copy dynip to "${folder.to}": a part of its path is not a folder`,
     });
   });

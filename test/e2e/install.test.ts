@@ -45,7 +45,7 @@ describe.each(["install", "uninstall"])("--%s", (action) => {
       expect(await run.stderr.text()).toBe(
         `error: Cannot ${action} "ping": it needs root; run sudo ${BINARY} init --${action} ping\n`,
       );
-      expect(await run.exited).toBe(7);
+      expect(await run.exited).toBe(10);
     },
   );
 });
@@ -63,5 +63,5 @@ test("the help has both", async () => {
   const { stdout } = await dynip(["init", "--help"]);
   expect(stdout).toContain("--install=<serve|ping>");
   expect(stdout).toContain("--uninstall=<serve|ping>");
-  expect(stdout).toContain("7  the service cannot be installed, started or removed");
+  expect(stdout).toContain("10  the service cannot be installed, started or removed");
 });

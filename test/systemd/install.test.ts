@@ -227,7 +227,7 @@ until journalctl --output=cat | grep -q 'listening on'; do sleep 0.1; done`);
     };
     const su = `${DYNIP} init --install serve ${CONFIG}`;
     expect(await refused("su", "ann", "-c", su)).toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       stderr: `error: Cannot install "serve": it needs root; run sudo ${su}\n`,
     });
     await machine.sh(`sed -i 's/^server_hostname.*//' ${CONFIG}`);
@@ -264,7 +264,7 @@ until journalctl --output=cat | grep -q 'listening on'; do sleep 0.1; done`);
     await writeConfig(machine);
     await machine.sh("systemctl mask dynip-ping.timer");
     const result = await dynip(machine, "init", "--install", "ping", CONFIG);
-    expect(result.exitCode).toBe(7);
+    expect(result.exitCode).toBe(10);
     expect(result.stderr).toContain('"/etc/systemd/system/dynip-ping.timer": it is not a regular');
   });
 });
@@ -314,7 +314,7 @@ Later:
     expect((await machine.run(["crontab", "-l"])).stderr).toContain("no crontab for root");
 
     expect(await dynip(machine, "init", "--install", "serve", CONFIG)).toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       stderr: expect.stringContaining("nothing on this system that would start it"),
     });
   });
@@ -324,7 +324,7 @@ Later:
     await writeConfig(machine);
     await machine.sh("kill $(pidof cron)");
     expect(await dynip(machine, "init", "--install", "ping", CONFIG)).toMatchObject({
-      exitCode: 7,
+      exitCode: 10,
       stderr: expect.stringContaining("no cron daemon runs"),
     });
   });
