@@ -1,29 +1,25 @@
 /**
- * A thin adapter over `Bun.udpSocket`, the only file that names it. What Bun does that a caller
- * must not depend on stays in here:
+ * UDP sockets: the one file that names `Bun.udpSocket`, and that knows its traps (Bun 1.4.5):
  *
- * - Without an `error` handler the ICMP error that a vanished peer causes ends the process (Bun
- *   sets IP_RECVERR on every socket); the handler is called with the error as its last argument.
- * - A handler that throws is reported to `error`; one that returns a rejected promise ends the
- *   process, so {@link DatagramHandler} is synchronous.
- * - The `hostname` "::" takes IPv4 as well, from senders like `::ffff:192.0.2.1`.
- * - It receives until its queue is empty, and nothing else happens until then: see
+ * - Without an `error` handler an ICMP error ends the process, since Bun sets IP_RECVERR on every
+ *   socket. The handler gets the error as its last argument.
+ * - `data` must not be async: a promise that rejects ends the process.
+ * - The `hostname` "::" takes IPv4 as well; its senders look like `::ffff:192.0.2.1`.
+ * - It receives until its queue is empty, and no timer or signal is handled before that: see
  *   {@link starvationOfLoop}.
- * - `send` may throw the error of an earlier datagram, to whomever that was, and then has not sent
- *   this one: it is sent again.
+ * - `send` may throw the ICMP error of an earlier datagram instead of sending this one: it is sent
+ *   again.
  */
-import { networkInterfaces } from "node:os";
-
 import { canonicalAddress, familyOf } from "../protocol/address.ts";
 import { errorCode } from "./errors.ts";
 import { raiseReceiveBuffer } from "./receive-buffer.ts";
 
 /**
  * Takes one datagram; must not throw and must not wait.
- * @param datagram valid during the call alone
+ * @param datagram valid during the call only
  * @param address the sender's, canonical
  * @param port the sender's, 0 to 65535
- * @param peer the sender's address as the socket knows it, for {@link BoundSocket.send}
+ * @param peer what {@link BoundSocket.send} needs to answer the sender
  */
 export type DatagramHandler = (
   datagram: Uint8Array,
@@ -38,33 +34,37 @@ export interface BindOptions {
   /** 0 to 65535; 0 lets the system choose. */
   port: number;
   onDatagram: DatagramHandler;
-  /** Takes errors that concern no datagram of ours, such as ICMP's. */
+  /** Takes errors of sending, and ICMP errors. */
   onError: (error: Error) => void;
 }
 
-/** A socket that receives. */
+/** A socket that receives from everyone. */
 export interface BoundSocket {
   /** The address it is bound to: "::" takes every IPv6 and IPv4 address, "0.0.0.0" every IPv4. */
   readonly address: string;
   readonly port: number;
-  /** How many bytes of datagrams may wait; undefined where the system does not say. */
+  /** The size of the receive buffer in bytes; undefined where the system does not say. */
   readonly receiveBuffer?: number | undefined;
   /**
-   * Hands a datagram to the system, when this turn of the loop ends; what the system does not take is
-   * lost, as on any network, and so is one to this very socket, which a forged source may ask for.
-   * @param datagram not changed any more
+   * Sends a datagram at the end of this turn of the event loop. One that the system does not take is
+   * lost, as on any network.
+   *
+   * A forged source may be the address and port of this very socket, which then receives its own
+   * answer. That ends there: a server drops every `A` and `C`, and a plain server every datagram that
+   * begins with `dynip/`.
+   * @param datagram must not be changed afterwards
    * @param peer as a {@link DatagramHandler} got it
    */
   send(datagram: Uint8Array, port: number, peer: string): void;
   close(): void;
 }
 
-/** A socket that talks to one peer alone. */
+/** A socket that talks to one peer. */
 export interface ConnectedSocket {
   /**
    * Hands a datagram to the system.
-   * @returns false when the system's queue is full and the datagram was not taken
-   * @throws the system's error, such as ENETUNREACH
+   * @returns false when the queue of the system is full and the datagram was not taken
+   * @throws the error of the system, such as ENETUNREACH
    */
   send(datagram: Uint8Array): boolean;
   close(): void;
@@ -73,7 +73,7 @@ export interface ConnectedSocket {
 /**
  * Binds a socket. Under a flood it is closed and bound again for a few milliseconds now and then,
  * so that the rest of the program goes on; what is sent meanwhile is sent afterwards.
- * @throws the system's error: EADDRINUSE, EACCES, EADDRNOTAVAIL
+ * @throws the error of the system: EADDRINUSE, EACCES, EADDRNOTAVAIL
  */
 export async function bind({
   address,
@@ -95,7 +95,7 @@ export async function bind({
       },
     });
   let isClosed = false;
-  /** What is to be sent, as sendMany takes it: datagram, port, address, and again. */
+  /** Datagrams to send, as sendMany takes them: datagram, port, address, and so on. */
   let queue: (Uint8Array | number | string)[] = [];
   let socket: Awaited<ReturnType<typeof listen>> | undefined;
   socket = await (address === "*" ? listenEverywhere(listen) : listen(address));
@@ -125,16 +125,11 @@ export async function bind({
   }
 
   function send(datagram: Uint8Array, peerPort: number, peer: string): void {
-    try {
-      if (peerPort === bound.port && isOfThisMachine(canonicalAddress(peer) ?? peer)) return;
-    } catch (error) {
-      return onError(error as Error);
-    }
     if (queue.length === 0) queueMicrotask(flush);
     queue.push(datagram, peerPort, peer);
   }
 
-  /** All that is sent in one turn of the loop is one call of the system's, not a hundred. */
+  /** Sends the queue in one system call. */
   function flush(): void {
     if (socket === undefined || queue.length === 0) return;
     const open = socket;
@@ -143,7 +138,7 @@ export async function bind({
     try {
       open.sendMany(batch);
     } catch {
-      // How many of them are sent is not known: an answer that comes twice does no harm.
+      // Bun does not say how many were sent. To send an answer twice does no harm.
       for (let at = 0; at < batch.length; at += 3) {
         const [datagram, peerPort, peer] = batch.slice(at) as [Uint8Array, number, string];
         try {
@@ -171,7 +166,7 @@ export async function bind({
  * Makes a socket for one peer.
  * @param address an IP address; a link-local one with its zone
  * @param onDatagram takes what the peer sends; must not throw and must not wait
- * @throws the system's error, such as ENETUNREACH
+ * @throws the error of the system, such as ENETUNREACH
  */
 export async function connect(
   address: string,
@@ -179,10 +174,10 @@ export async function connect(
   onDatagram: (datagram: Uint8Array) => void = () => {},
 ): Promise<ConnectedSocket> {
   const socket = await Bun.udpSocket({
-    // Unless told so, Bun binds to 0.0.0.0, from where no IPv6 address can be reached.
+    // Bun's default, 0.0.0.0, cannot reach IPv6.
     hostname: familyOf(address) === "ipv6" ? "::" : "0.0.0.0",
     connect: { hostname: address, port },
-    // An ICMP error may be anybody's forgery (RFC 5927), and says nothing for certain.
+    // ICMP errors are ignored: anyone can forge them (RFC 5927).
     socket: { data: (_socket, datagram) => onDatagram(datagram), error() {} },
   });
   return {
@@ -191,35 +186,28 @@ export async function connect(
   };
 }
 
-/** Whether an address is this machine's. Asked for each time: addresses come and go. */
-function isOfThisMachine(address: string): boolean {
-  if (address.startsWith("127.")) return true;
-  return Object.values(networkInterfaces()).some((interfaces) =>
-    interfaces?.some((own) => canonicalAddress(own.address) === address),
-  );
-}
-
-/** The socket's file descriptor, which Bun has and does not document. */
+/** The file descriptor of a socket, which Bun does not document. */
 function fdOf(socket: object): number {
   return (socket as { fd?: number }).fd ?? -1;
 }
 
-/** How long the event loop may stand still, and for how long it is then given all the time. */
+/** How long the event loop may stand still, and how long the socket is then paused. */
 const STARVING_MS = 50;
 const PAUSE_MS = 5;
-/** More datagrams than wait in a receive buffer: so many come of themselves after a machine's pause. */
+/** More datagrams than fit into the receive buffer: a machine that was suspended finds it full. */
 const MANY = 1536;
 
 /**
- * Tells, asked at each datagram, whether the event loop has stood still for too long: Bun receives
- * until the queue is empty, and while datagrams come faster than they are handled no timer fires, no
- * signal is handled and no file is written. A slow machine, or one that was paused, is not flooded.
+ * Returns a function that is called for each datagram and tells whether the event loop has stood still
+ * for too long: Bun receives until the queue is empty, and while datagrams come faster than they are
+ * handled, no timer fires, no signal is handled and no file is written. A slow machine, or one that
+ * was suspended, is not flooded.
  */
 function starvationOfLoop(): () => boolean {
   let since: number | undefined;
   let handled = 0;
   return () => {
-    if (++handled % 16 !== 0) return false; // the clock costs something, too
+    if (++handled % 16 !== 0) return false; // to read the clock takes time, too
     const now = performance.now();
     if (since !== undefined) return handled > MANY && now - since > STARVING_MS;
     since = now;
@@ -229,7 +217,7 @@ function starvationOfLoop(): () => boolean {
   };
 }
 
-/** Sends again what an earlier datagram's error kept from being sent. */
+/** Sends again when the ICMP error of an earlier datagram was thrown instead. */
 function sendPersistently(send: () => boolean): boolean {
   for (let attempt = 1; ; attempt++) {
     try {

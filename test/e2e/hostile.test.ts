@@ -611,10 +611,11 @@ describe.skipIf(!canForge)("sources that only a forger has (Linux, root, Python)
     ]);
     for (const index of [0, 1, 2]) await target.server().said(`challenged forged-${index} at `);
     const stderr = target.server().stderr();
-    // A reply to the first two would be a socket error, and one to itself a malformed datagram.
+    // The system would have refused an answer to everyone.
     expect(stderr).not.toContain("socket:");
     const challenged = stderr.match(/challenged forged-/g)!.length;
-    expect(await target.survived([])).toEqual({ challenged });
+    // The server receives its answer to itself, drops it, and answers it no more.
+    expect(await target.survived([])).toEqual({ challenged, malformed: 1 });
   });
 
   test("the server's port at any other of its own addresses", async () => {
@@ -626,7 +627,14 @@ describe.skipIf(!canForge)("sources that only a forger has (Linux, root, Python)
       target,
       addresses.map((address) => [address, target.port]),
     );
-    expect(await target.survived([])).toEqual({ challenged: addresses.length });
+    const { length } = addresses;
+    expect(await target.survived([])).toEqual({ challenged: length, malformed: length });
+  });
+
+  test("its own port, with allow_plain: its answers to itself are no plain pings", async () => {
+    await using target = await attack("with allow_plain");
+    await forge(target, [["127.0.0.1", target.port]]);
+    expect(await target.survived([])).toEqual({ challenged: 1, malformed: 1 });
   });
 });
 
