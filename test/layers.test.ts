@@ -36,7 +36,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   citty: "commands",
   "consola/core": "system/log.ts",
   "smol-toml": "config/config.ts",
-  "bun:ffi": "system/receive-buffer.ts",
+  "bun:ffi": "system/setsockopt.ts",
   "bun:sqlite": "store/lock.ts",
 };
 

@@ -9,7 +9,7 @@ import { Cookies } from "../protocol/cookie.ts";
 import { cannot, EXIT, errorCode, reasonOf } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
-import { KEY_BYTES } from "../protocol/message.ts";
+import { KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
 import { Announcer } from "../server/announce.ts";
 import { type Counters, describeCounters, newCounters } from "../server/counters.ts";
@@ -55,7 +55,8 @@ export default defineCommand({
       await listenLoop({
         door,
         async bind(handlers) {
-          const socket = await bindTo(server, handlers);
+          const shapes = secret && !server.allow_plain ? SIGNED_SHAPES : undefined;
+          const socket = await bindTo(server, { ...handlers, shapes, log });
           warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
@@ -109,10 +110,10 @@ const SIGNALS: readonly NodeJS.Signals[] =
 
 async function bindTo(
   { server_ip, server_port }: ServerConfig,
-  handlers: Pick<BindOptions, "onDatagram" | "onError">,
+  options: Omit<BindOptions, "address" | "port">,
 ): Promise<BoundSocket> {
   try {
-    return await bind({ address: server_ip, port: server_port, ...handlers });
+    return await bind({ address: server_ip, port: server_port, ...options });
   } catch (error) {
     const where = server_ip === "*" ? "every interface" : server_ip;
     throw cannot(`listen on UDP port ${server_port}, ${where}`, undefined, reasonOf(error), {

@@ -212,6 +212,12 @@ const REPLY_BYTES = 109;
 const SHORTEST_PING = 111;
 const LONGEST_PING = 238;
 
+/** How the signed datagrams to a server begin, and how long they are: pings, and questions. */
+export const SIGNED_SHAPES = [
+  { start: `${VERSION}P `, minBytes: SHORTEST_PING, maxBytes: LONGEST_PING },
+  { start: `${VERSION}Q `, minBytes: 352, maxBytes: 352 },
+] as const;
+
 const SIGNED_NAME = "[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?";
 const WHOLE_SIGNED_NAME = new RegExp(`^${SIGNED_NAME}$`);
 const NUMBERS = "([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32})";

@@ -1,53 +1,28 @@
 /**
- * A larger receive buffer for a UDP socket: the system's usual 208 KiB hold some 250 small datagrams,
- * which a moment of other work lets overflow. Bun has no call for it, so it is setsockopt(2) itself.
+ * A larger receive buffer for a UDP socket: the default of Linux, 208 KiB, holds some 250 small
+ * datagrams, and overflows while the server does something else for a few milliseconds.
  */
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { getOption, setOption, type SocketOption } from "./setsockopt.ts";
 
-/** Holds some 1,200 small datagrams. More would only make a flood's victims wait longer. */
+/** Holds some 1,200 small datagrams. With more, a ping would only wait longer under a flood. */
 export const WANTED_BYTES = 1 << 20;
 
 /**
  * Asks the system for {@link WANTED_BYTES}.
- * @param fd the socket's file descriptor
- * @returns the bytes that there are now (Linux: `net.core.rmem_max` is the limit), or undefined
+ * @param fd the file descriptor of the socket
+ * @returns the size of the buffer now, in bytes (Linux: at most `net.core.rmem_max`), or undefined
  *   where the system cannot be asked
  */
 export function raiseReceiveBuffer(fd: number): number | undefined {
-  const system = SYSTEMS[process.platform];
-  if (system === undefined) return undefined;
-  for (const library of system.libraries) {
-    try {
-      const { symbols, close } = dlopen(library, {
-        setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: FFIType.i32 },
-        getsockopt: { args: ["i32", "i32", "i32", "ptr", "ptr"], returns: FFIType.i32 },
-      });
-      const value = new Int32Array([WANTED_BYTES]);
-      const length = new Uint32Array([value.byteLength]);
-      symbols.setsockopt(fd, system.level, system.option, ptr(value), value.byteLength);
-      const failed = symbols.getsockopt(fd, system.level, system.option, ptr(value), ptr(length));
-      close();
-      // Linux counts its own bookkeeping in: it doubles what is asked for (socket(7)).
-      return failed ? undefined : value[0]! / system.factor;
-    } catch {
-      // No such library here: musl's has another name than glibc's.
-    }
-  }
-  return undefined;
+  const option = SO_RCVBUF[process.platform];
+  if (option === undefined) return undefined;
+  setOption(fd, option, new Int32Array([WANTED_BYTES]));
+  const bytes = getOption(fd, option);
+  // Linux doubles what is asked for, to count its own bookkeeping in (socket(7)).
+  return bytes === undefined || process.platform !== "linux" ? bytes : bytes / 2;
 }
 
-/** SOL_SOCKET and SO_RCVBUF, which every system numbers for itself. */
-const SYSTEMS: Partial<
-  Record<
-    NodeJS.Platform,
-    { libraries: readonly string[]; level: number; option: number; factor: number }
-  >
-> = {
-  linux: {
-    libraries: ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`],
-    level: 1,
-    option: 8,
-    factor: 2,
-  },
-  darwin: { libraries: ["libSystem.B.dylib"], level: 0xffff, option: 0x1002, factor: 1 },
+const SO_RCVBUF: Partial<Record<NodeJS.Platform, SocketOption>> = {
+  linux: { level: 1, name: 8 },
+  darwin: { level: 0xffff, name: 0x1002 },
 };

@@ -5,14 +5,18 @@
  *   socket. The handler gets the error as its last argument.
  * - `data` must not be async: a promise that rejects ends the process.
  * - The `hostname` "::" takes IPv4 as well; its senders look like `::ffff:192.0.2.1`.
- * - It receives until its queue is empty, and no timer or signal is handled before that: see
- *   {@link starvationOfLoop}.
- * - `send` may throw the ICMP error of an earlier datagram instead of sending this one: it is sent
- *   again.
+ * - It receives until its queue is empty, and no timer or signal is handled before that: see flood.ts.
+ * - `send` may throw the ICMP error of an earlier datagram instead of sending this one: see outbox.ts.
  */
 import { canonicalAddress, familyOf } from "../protocol/address.ts";
+import type { DatagramShape } from "./datagram-filter.ts";
 import { errorCode } from "./errors.ts";
+import { FilterGuard, type Guard, pressureGauge } from "./flood.ts";
+import type { Log } from "./log.ts";
+import { Outbox, sendPersistently } from "./outbox.ts";
 import { raiseReceiveBuffer } from "./receive-buffer.ts";
+import { ReopenGuard } from "./reopen-guard.ts";
+import { fdOf } from "./setsockopt.ts";
 
 /**
  * Takes one datagram; must not throw and must not wait.
@@ -36,6 +40,13 @@ export interface BindOptions {
   onDatagram: DatagramHandler;
   /** Takes errors of sending, and ICMP errors. */
   onError: (error: Error) => void;
+  /**
+   * The datagrams that are wanted under a flood: where the kernel can, it drops all others for a
+   * minute. Undefined: every datagram is wanted.
+   */
+  shapes?: readonly DatagramShape[] | undefined;
+  /** Takes what an operator must know: that another program took the port, and that it is back. */
+  log?: Pick<Log, "error" | "log"> | undefined;
 }
 
 /** A socket that receives from everyone. */
@@ -71,93 +82,60 @@ export interface ConnectedSocket {
 }
 
 /**
- * Binds a socket. Under a flood it is closed and bound again for a few milliseconds now and then,
- * so that the rest of the program goes on; what is sent meanwhile is sent afterwards.
+ * Binds a socket. Under a flood it is paused for a few milliseconds now and then, so that the rest of
+ * the program goes on; see flood.ts.
  * @throws the error of the system: EADDRINUSE, EACCES, EADDRNOTAVAIL
  */
-export async function bind({
-  address,
-  port,
-  onDatagram,
-  onError,
-}: BindOptions): Promise<BoundSocket> {
-  const isStarving = starvationOfLoop();
-  const listen = (hostname: string, onPort = port) =>
+export async function bind(options: BindOptions): Promise<BoundSocket> {
+  const { address, port, onDatagram, onError, shapes, log = SILENT } = options;
+  const pressureOf = pressureGauge();
+  let guard: Guard | undefined;
+  const open = (hostname: string, onPort: number) =>
     Bun.udpSocket({
       hostname,
       port: onPort,
       socket: {
         data(_socket, datagram, senderPort, sender) {
           onDatagram(datagram, canonicalAddress(sender) ?? sender, senderPort, sender);
-          if (socket && isStarving()) pause();
+          const pressure = pressureOf();
+          if (pressure) guard?.onPressure(pressure);
         },
         error: (...args: unknown[]) => onError(args.at(-1) as Error),
       },
     });
-  let isClosed = false;
-  /** Datagrams to send, as sendMany takes them: datagram, port, address, and so on. */
-  let queue: (Uint8Array | number | string)[] = [];
-  let socket: Awaited<ReturnType<typeof listen>> | undefined;
-  socket = await (address === "*" ? listenEverywhere(listen) : listen(address));
+  let socket = await (address === "*" ? openEverywhere(open, port) : open(address, port));
   const bound = {
     address: socket.address.address,
     port: socket.port,
     receiveBuffer: raiseReceiveBuffer(fdOf(socket)),
   };
+  const outbox = new Outbox(socket, onError);
 
-  function pause(): void {
-    socket?.close();
-    socket = undefined;
-    setTimeout(resume, PAUSE_MS);
+  function reopenGuard(): Guard {
+    return new ReopenGuard({
+      port: bound.port,
+      close() {
+        socket.close();
+        outbox.use(undefined);
+      },
+      async open() {
+        socket = await open(bound.address, bound.port);
+        raiseReceiveBuffer(fdOf(socket));
+        outbox.use(socket);
+      },
+      log,
+    });
   }
 
-  async function resume(): Promise<void> {
-    if (isClosed) return;
-    try {
-      socket = await listen(bound.address, bound.port);
-      raiseReceiveBuffer(fdOf(socket));
-      flush();
-    } catch (error) {
-      onError(error as Error);
-      setTimeout(resume, PAUSE_MS);
-    }
-    if (isClosed) socket?.close();
-  }
-
-  function send(datagram: Uint8Array, peerPort: number, peer: string): void {
-    if (queue.length === 0) queueMicrotask(flush);
-    queue.push(datagram, peerPort, peer);
-  }
-
-  /** Sends the queue in one system call. */
-  function flush(): void {
-    if (socket === undefined || queue.length === 0) return;
-    const open = socket;
-    const batch = queue;
-    queue = [];
-    try {
-      open.sendMany(batch);
-    } catch {
-      // Bun does not say how many were sent. To send an answer twice does no harm.
-      for (let at = 0; at < batch.length; at += 3) {
-        const [datagram, peerPort, peer] = batch.slice(at) as [Uint8Array, number, string];
-        try {
-          sendPersistently(() => open.send(datagram, peerPort, peer));
-        } catch (error) {
-          onError(error as Error);
-        }
-      }
-    }
-  }
-
+  const filters = new FilterGuard(shapes);
+  guard = filters.add(fdOf(socket)) ? filters : reopenGuard();
   return {
     ...bound,
-    send,
+    send: (datagram, peerPort, peer) => outbox.push(datagram, peerPort, peer),
     close() {
-      flush();
-      isClosed = true;
-      socket?.close();
-      socket = undefined;
+      outbox.flush();
+      guard.close();
+      socket.close();
     },
   };
 }
@@ -186,55 +164,18 @@ export async function connect(
   };
 }
 
-/** The file descriptor of a socket, which Bun does not document. */
-function fdOf(socket: object): number {
-  return (socket as { fd?: number }).fd ?? -1;
-}
-
-/** How long the event loop may stand still, and how long the socket is then paused. */
-const STARVING_MS = 50;
-const PAUSE_MS = 5;
-/** More datagrams than fit into the receive buffer: a machine that was suspended finds it full. */
-const MANY = 1536;
-
-/**
- * Returns a function that is called for each datagram and tells whether the event loop has stood still
- * for too long: Bun receives until the queue is empty, and while datagrams come faster than they are
- * handled, no timer fires, no signal is handled and no file is written. A slow machine, or one that
- * was suspended, is not flooded.
- */
-function starvationOfLoop(): () => boolean {
-  let since: number | undefined;
-  let handled = 0;
-  return () => {
-    if (++handled % 16 !== 0) return false; // to read the clock takes time, too
-    const now = performance.now();
-    if (since !== undefined) return handled > MANY && now - since > STARVING_MS;
-    since = now;
-    handled = 0;
-    setImmediate(() => (since = undefined)); // as soon as the loop turns
-    return false;
-  };
-}
-
-/** Sends again when the ICMP error of an earlier datagram was thrown instead. */
-function sendPersistently(send: () => boolean): boolean {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return send();
-    } catch (error) {
-      if (errorCode(error) !== "ECONNREFUSED" || attempt === 5) throw error;
-    }
-  }
-}
+const SILENT: Pick<Log, "error" | "log"> = { error() {}, log() {} };
 
 /** Every interface, IPv6 and IPv4; where the system has no IPv6, IPv4 alone. */
-async function listenEverywhere<T>(listen: (hostname: string) => Promise<T>): Promise<T> {
+async function openEverywhere<T>(
+  open: (hostname: string, port: number) => Promise<T>,
+  port: number,
+): Promise<T> {
   try {
-    return await listen("::");
+    return await open("::", port);
   } catch (error) {
     const code = errorCode(error);
     if (code !== "EAFNOSUPPORT" && code !== "EADDRNOTAVAIL") throw error;
-    return await listen("0.0.0.0");
+    return await open("0.0.0.0", port);
   }
 }

@@ -1,15 +1,17 @@
 /**
- * The compiled server under a flood from one process: clients are acknowledged, the event loop goes on,
- * memory does not grow, and SIGTERM ends the server. The only times asserted are those of the client's
- * schedule and of a stop.
+ * What a flood from one process does to the compiled server: its clients are acknowledged, its event
+ * loop turns, its memory stays, its port stays its own, and it ends when it is told to. The only times
+ * asserted are those that the protocol promises, and two seconds for SIGTERM.
  */
 import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 
-import { startProcess } from "../processes.ts";
+import { outputOf, startProcess } from "../processes.ts";
 import { dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
 
 const FLOOD = `${import.meta.dir}/../flood.ts`;
+/** Where the kernel has filters for a socket. */
+const onLinux = test.skipIf(process.platform !== "linux");
 
 /** Starts a flood, which ends after `seconds` or with its scope. */
 function flood(kind: string, port: number, seconds: number) {
@@ -73,12 +75,67 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
     const { stderr } = await running.stop();
     expect(stderr).toContain("2 pings accepted");
   }, 30_000);
+
+  onLinux.each(["junk", "plain"])(
+    "%s datagrams, where pings are signed, the kernel drops nearly all of them",
+    async (kind) => {
+      await using setup = await newSignedSetup();
+      await using running = await serve([setup.config]);
+      const seconds = 3;
+      await using noise = flood(kind, running.port, seconds);
+      const sent = (await noise.rate()) * seconds;
+      expect((await dynip(["ping", setup.config])).exitCode).toBe(0);
+      const { stderr } = await running.stop();
+      const dropped = Number(/(\d+) datagrams? dropped/.exec(stderr)![1]);
+      // Those that come before the flood is noticed.
+      expect(dropped).toBeGreaterThan(0);
+      expect(dropped / sent).toBeLessThan(0.1);
+    },
+    30_000,
+  );
+
+  onLinux.each(["*", "127.0.0.1"])(
+    "no other program can take the port of a server on %s",
+    async (address) => {
+      await using setup = await newSignedSetup({ server: `server_ip = "${address}"` });
+      await using running = await serve([setup.config]);
+      await using _noise = flood("forged", running.port, 30);
+      const thief = [process.execPath, "-e", THIEF, String(running.port), "6"];
+      const { tries, taken } = JSON.parse(await outputOf(thief));
+      expect(tries).toBeGreaterThan(1000);
+      expect(taken).toEqual([]);
+      const { exitCode, stderr } = await dynip(["ping", setup.config], {}, 45_000);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    },
+    80_000,
+  );
 });
+
+/** Tries for so many seconds to bind a port, at every address and in every way. */
+const THIEF = `
+const [port, seconds] = process.argv.slice(-2).map(Number);
+const end = performance.now() + seconds * 1000;
+const taken = [];
+let tries = 0;
+while (performance.now() < end && taken.length === 0) {
+  for (const hostname of ["127.0.0.1", "0.0.0.0", "::"]) {
+    for (const flags of [0, 4, 16]) { // none, SO_REUSEPORT, SO_REUSEADDR
+      tries++;
+      try {
+        await Bun.udpSocket({ hostname, port, flags, socket: {} });
+        taken.push(hostname + " " + flags);
+      } catch {}
+    }
+  }
+}
+console.log(JSON.stringify({ tries, taken }));
+process.exit();
+`;
 
 test.skipIf(!HAS_SIGNALS)(
   "the event loop never stands still for more than 250 ms",
   async () => {
-    // Only the adapter, in a process of its own, with a handler that takes 5 µs.
+    // The socket alone, in a process of its own, with a handler that takes 5 µs.
     const udp = JSON.stringify(
       Bun.pathToFileURL(`${import.meta.dir}/../../src/system/udp.ts`).href,
     );
