@@ -130,7 +130,7 @@ test("what the tables name is there", () => {
 
 test("the import statements are all seen: as many as the word stands in the code", () => {
   for (const { file, code, imports } of sources) {
-    const statements = code.match(/^import\b|\bimport\(/gm)?.length ?? 0;
+    const statements = code.match(/^import\b|^export .* from "|\bimport\(/gm)?.length ?? 0;
     expect(`${file}: ${imports.length}`).toBe(`${file}: ${statements}`);
   }
 });

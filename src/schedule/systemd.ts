@@ -179,7 +179,8 @@ RestartPreventExitStatus=3
 # For a server_port below 1024, both are CAP_NET_BIND_SERVICE.
 CapabilityBoundingSet=${capability}
 AmbientCapabilities=${capability}
-RestrictAddressFamilies=AF_INET AF_INET6
+# AF_NETLINK lists the addresses of this machine.
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK
 ${HARDENING}
 
 [Install]

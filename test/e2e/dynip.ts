@@ -36,6 +36,8 @@ export interface RunOptions {
   env?: Record<string, string | undefined>;
   /** A hosts file that it sees in place of this machine's, by a mount namespace: see hosts-file.ts. */
   hosts?: string;
+  /** A command that runs the rest of its arguments, such as one of network.ts. */
+  within?: readonly string[];
 }
 
 /**
@@ -122,8 +124,12 @@ export interface SightingRecord {
 }
 export type HostRecord = Partial<Record<"ipv4" | "ipv6", SightingRecord>>;
 
-function start(args: string[], { cwd, env, hosts }: RunOptions, deadline: number): RunningProcess {
-  const command = [BINARY, ...args];
+function start(
+  args: string[],
+  { cwd, env, hosts, within = [] }: RunOptions,
+  deadline: number,
+): RunningProcess {
+  const command = [...within, BINARY, ...args];
   if (hosts !== undefined) {
     const script = 'mount --bind "$0" /etc/hosts && exec "$@"';
     command.unshift("unshare", "-m", "sh", "-c", script, hosts);

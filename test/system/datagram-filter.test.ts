@@ -5,7 +5,8 @@ import { SIGNED_SHAPES } from "../../src/protocol/message.ts";
 import { makeFilter, setFilter } from "../../src/system/datagram-filter.ts";
 import { raiseReceiveBuffer } from "../../src/system/receive-buffer.ts";
 import { fdOf } from "../../src/system/setsockopt.ts";
-import { eventually, hasIPv6, sendDatagrams } from "../temporary.ts";
+import { hasIPv6, sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 
 const onLinux = describe.skipIf(process.platform !== "linux");
 const withIPv6 = await hasIPv6();

@@ -5,7 +5,9 @@ import { SIGNED_SHAPES } from "../../src/protocol/message.ts";
 import { FilterGuard } from "../../src/system/flood.ts";
 import { fdOf } from "../../src/system/setsockopt.ts";
 import { bind } from "../../src/system/udp.ts";
-import { eventually, sendDatagrams } from "../temporary.ts";
+import { startProcess } from "../processes.ts";
+import { sendDatagrams } from "../temporary.ts";
+import { eventually } from "../waiting.ts";
 
 const PING = "dynip/1 P ".padEnd(150, "0");
 const onLinux = describe.skipIf(process.platform !== "linux");
@@ -145,6 +147,7 @@ describe("a bound socket without filters", () => {
     const said: string[] = [];
     const log = {
       error: (message: string, hint?: string) => said.push(`error: ${message}`, `hint: ${hint}`),
+      warn: (message: string) => said.push(`warning: ${message}`),
       log: (message: string) => said.push(message),
     };
     let handled = 0;
@@ -164,20 +167,8 @@ describe("a bound socket without filters", () => {
   }
 
   /** Sends from a process of its own until the scope ends. */
-  function flood(port: number) {
-    const child = Bun.spawn(
-      [process.execPath, `${import.meta.dir}/../flood.ts`, "junk", `${port}`, "20"],
-      {
-        stdout: "ignore",
-      },
-    );
-    return {
-      async [Symbol.asyncDispose]() {
-        child.kill("SIGKILL");
-        await child.exited;
-      },
-    };
-  }
+  const flood = (port: number) =>
+    startProcess([process.execPath, `${import.meta.dir}/../flood.ts`, "junk", `${port}`, "15"]);
 
   test("is closed for a moment, and bound to its port again", async () => {
     using without = withoutFilters();
