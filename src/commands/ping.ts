@@ -1,6 +1,4 @@
 /** `dynip ping`: sends this machine's name to each server, which records the address it came from. */
-import { setTimeout } from "node:timers/promises";
-
 import { defineCommand } from "citty";
 
 import { type Identity, NoAddressError, type PingResult, pingServer } from "../client/client.ts";
@@ -41,9 +39,9 @@ export default defineCommand({
   async run({ args }) {
     const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
     const jitter = duration("jitter", args.jitter) ?? 0;
-    const [loaded, isPerson] = await Promise.all([loadConfig(args.config), isTerminal()]);
+    const loaded = await loadConfig(args.config);
     // On success one line at a terminal and none elsewhere: cron would mail it every five minutes.
-    const log = createLog({ level: logLevel(args, isPerson ? "log" : "warn") });
+    const log = createLog({ level: logLevel(args, isTerminal() ? "log" : "warn") });
     log.info(`configuration "${loaded.path}"`);
     const { server_hostname: hosts, server_port: port, family } = loaded.config.client;
     if (hosts.length === 0) {
@@ -55,7 +53,7 @@ export default defineCommand({
     }
     for (const host of hosts) refuseKey("server_hostname", host, loaded.path);
     const identity = await identify(loaded, log);
-    if (jitter > 0) await setTimeout(Math.random() * jitter);
+    if (jitter > 0) await Bun.sleep(Math.random() * jitter);
 
     const results = await Promise.all(
       hosts.map(async (host) => {
@@ -124,7 +122,13 @@ function badName(path: string, name: string, problem: string): UserError {
 
 const monotonic = (): number => performance.now();
 const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
-  setTimeout(milliseconds, undefined, { signal }).catch(() => {});
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 const nonce = (): string => crypto.getRandomValues(new Uint8Array(8)).toHex();
 
 /**

@@ -59,7 +59,8 @@ async function dispatch(root: CommandDef, rawArgs: string[]): Promise<ExitCode> 
     const { name, version, build } = await describe(root);
     await writeOut(`${name} ${version} (${build})\n`);
   } else {
-    await runCommand(root, { rawArgs });
+    // The command itself: citty would look it up in the root, and parse the command line once more.
+    await runCommand(command!, { rawArgs: rawArgs.slice(1) });
   }
   return EXIT.ok;
 }
