@@ -46,6 +46,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "name-map.ts": [],
   protocol: ["node:buffer"], // isUtf8 alone
   schedule: [],
+  "config/common-names.ts": [],
   "config/config.ts": ["smol-toml"],
   "config/duration.ts": [],
   "config/keys.ts": [],

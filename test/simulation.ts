@@ -41,7 +41,7 @@ export class Simulation {
   }
 
   /** The clock, the timer and the nonces of a client. */
-  clientParts(): Pick<ClientParts, "monotonic" | "sleep" | "nonce"> {
+  clientParts(): Pick<ClientParts, "monotonic" | "sleep" | "nonce" | "observe"> {
     let nonces = 0;
     return {
       // A monotonic clock starts anywhere: not where the server's does.
@@ -55,6 +55,7 @@ export class Simulation {
             resolve();
           });
         }),
+      observe() {},
       nonce: () => (++nonces).toString(16).padStart(16, "0"),
     };
   }

@@ -2,7 +2,7 @@
  * The client: finds a server's addresses and pings it. Without a key it sends one plain ping and knows
  * only that it was sent; with one it sends signed pings until the server acknowledges one.
  */
-import { type Family, familyOf } from "../protocol/address.ts";
+import { type Family, familyOf, isAddress } from "../protocol/address.ts";
 import { encodePlain } from "../protocol/message.ts";
 import { errorCode } from "../system/errors.ts";
 import { Counters } from "./counters.ts";
@@ -18,7 +18,7 @@ import { type Connect, Paths } from "./paths.ts";
 
 /** What a client is built from. */
 export interface ClientParts extends ExchangeParts {
-  /** A host's IP addresses, link-local ones with their zone. Rejects when there is none. */
+  /** A host name's IP addresses, link-local ones with their zone. Rejects when there is none. */
   resolve: (hostname: string) => Promise<string[]>;
   connect: Connect;
 }
@@ -64,11 +64,11 @@ export async function pingServer(
   parts: ClientParts,
 ): Promise<PingResult[]> {
   const deadline = parts.monotonic() + timeout;
-  let addresses: string[];
+  let addresses = [hostname];
   try {
     const until = Math.min(deadline, parts.monotonic() + GIVE_UP_MS);
     const resolve = () => resolveInTime(hostname, until, parts);
-    addresses = await retry(resolve, () => true, until, parts);
+    if (!isAddress(hostname)) addresses = await retry(resolve, () => true, until, parts);
   } catch (error) {
     return [{ kind: "failed", error: error as Error }];
   }
@@ -100,7 +100,8 @@ export async function sendPacket(
   name: string,
   connect: ClientParts["connect"],
 ): Promise<void> {
-  const socket = await connect(address, port, () => {});
+  const ignore = (): void => {};
+  const socket = await connect(address, port, ignore, ignore);
   try {
     if (!socket.send(encodePlain(name))) throw new Error("the system's send queue is full");
   } finally {
@@ -162,8 +163,15 @@ async function sendPlain(
   parts: ClientParts,
 ): Promise<PingResult> {
   const send = async (address: string): Promise<PingResult> => {
-    await sendPacket(address, port, name, parts.connect);
-    return { kind: "sent", address };
+    try {
+      await sendPacket(address, port, name, parts.connect);
+    } catch (error) {
+      parts.observe({ kind: "unsent", address, error: error as Error });
+      throw error;
+    }
+    const sent = { kind: "sent", address } as const;
+    parts.observe(sent);
+    return sent;
   };
   return await retry(() => first(candidates, send), isNetworkDown, deadline, parts);
 }
@@ -177,7 +185,8 @@ async function sendSigned(
   parts: ClientParts,
 ): Promise<PingResult> {
   const inbox = new Inbox(parts);
-  const paths = new Paths(candidates, port, parts.connect, (datagram) => inbox.put(datagram));
+  const onDatagram = (datagram: Uint8Array, address: string): void => inbox.put(datagram, address);
+  const paths = new Paths(candidates, { ...parts, port, onDatagram });
   try {
     await retry(() => paths.best(1), isNetworkDown, deadline, parts);
     const from = { paths, inbox, counters };
@@ -191,14 +200,18 @@ async function sendSigned(
 async function resolveInTime(
   hostname: string,
   until: number,
-  { resolve, monotonic, sleep }: ClientParts,
+  { resolve, monotonic, sleep, observe }: ClientParts,
 ): Promise<string[]> {
   const answered = new AbortController();
   const silence = sleep(Math.max(0, until - monotonic()), answered.signal).then(() => undefined);
   try {
     const addresses = await Promise.race([resolve(hostname), silence]);
-    if (addresses) return addresses;
-    throw new ResolverSilentError("the resolver is silent");
+    if (!addresses) throw new ResolverSilentError("the resolver does not answer");
+    observe({ kind: "resolved", addresses });
+    return addresses;
+  } catch (error) {
+    observe({ kind: "unresolved", error: error as Error });
+    throw error;
   } finally {
     answered.abort();
   }

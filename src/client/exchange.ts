@@ -10,7 +10,6 @@ import {
   NO_COOKIE,
   type Reply,
 } from "../protocol/message.ts";
-import type { ConnectedSocket } from "../system/udp.ts";
 import type { Counters } from "./counters.ts";
 import type { Inbox, InboxParts } from "./inbox.ts";
 import type { Path, Paths } from "./paths.ts";
@@ -73,16 +72,22 @@ export async function exchange(
   { name, key }: { name: string; key: Uint8Array },
   { paths, inbox, counters }: { paths: Paths; inbox: Inbox; counters: Counters },
   deadline: number,
-  { now, monotonic, nonce: newNonce }: ExchangeParts,
+  { now, monotonic, nonce: newNonce, observe }: ExchangeParts,
 ): Promise<Acknowledgement> {
   const sent = new Map<string, Sent>();
 
   function send(path: Path): string {
-    const { cookie, socket } = path;
+    const { address, cookie, socket } = path;
     const nonce = newNonce();
     const counter = encodeCounter(counters.next());
     sent.set(nonce, { path, cookie, clock: Math.floor(now() * 1000) });
-    trySend(socket, encodePing({ name, counter, nonce, cookie }, key));
+    try {
+      socket.send(encodePing({ name, counter, nonce, cookie }, key));
+      observe({ kind: "sent", address });
+    } catch (error) {
+      // The schedule goes on: the network may come up.
+      observe({ kind: "unsent", address, error: error as Error });
+    }
     return nonce;
   }
 
@@ -104,9 +109,11 @@ export async function exchange(
     }
     if (!reply) throw new NoAcknowledgementError("no acknowledgement");
     const { path, cookie, clock } = sent.get(reply.nonce)!;
+    const { address } = path;
+    observe({ kind: reply.type === "A" ? "acknowledged" : "challenged", address });
     if (reply.type === "A") {
       return {
-        address: path.address,
+        address,
         recorded: addressFromHex(reply.value),
         isChallenged: cookie !== NO_COOKIE,
         clockAhead: cookie === NO_COOKIE ? 0 : path.clockAhead,
@@ -118,14 +125,5 @@ export async function exchange(
     path.clockAhead = (clock - decodeCounter(reply.counter)) / 1e6;
     path.cookie = reply.value;
     paths.prefer(path);
-  }
-}
-
-/** Sends what the system takes. An error is no answer: the network may come up, and the next get through. */
-function trySend(socket: ConnectedSocket, datagram: Uint8Array): void {
-  try {
-    socket.send(datagram);
-  } catch {
-    // The schedule goes on.
   }
 }

@@ -1,6 +1,7 @@
 /** The ways to one server: a connected socket for each of its addresses, opened when it is needed. */
 import { NO_COOKIE } from "../protocol/message.ts";
 import type { ConnectedSocket } from "../system/udp.ts";
+import type { Observe } from "./evidence.ts";
 
 /**
  * Makes a socket for one address.
@@ -10,7 +11,17 @@ export type Connect = (
   address: string,
   port: number,
   onDatagram: (datagram: Uint8Array) => void,
+  onError: (error: Error) => void,
 ) => Promise<ConnectedSocket>;
+
+export interface PathsParts {
+  /** UDP, 1 to 65535. */
+  port: number;
+  connect: Connect;
+  /** Takes what comes on any path. */
+  onDatagram: (datagram: Uint8Array, address: string) => void;
+  observe: Observe;
+}
 
 /** A way to the server. */
 export interface Path {
@@ -25,27 +36,15 @@ export interface Path {
 
 /** The paths to one server, best first. */
 export class Paths {
-  readonly #port: number;
-  readonly #connect: Connect;
-  readonly #onDatagram: (datagram: Uint8Array) => void;
+  readonly #parts: PathsParts;
   #open: Path[] = [];
   /** Addresses without a socket, in order of preference. */
   #unopened: string[];
 
-  /**
-   * @param addresses the server's, in order of preference
-   * @param onDatagram takes what comes on any path
-   */
-  constructor(
-    addresses: readonly string[],
-    port: number,
-    connect: Connect,
-    onDatagram: (datagram: Uint8Array) => void,
-  ) {
+  /** @param addresses the server's, in order of preference */
+  constructor(addresses: readonly string[], parts: PathsParts) {
     this.#unopened = [...addresses];
-    this.#port = port;
-    this.#connect = connect;
-    this.#onDatagram = onDatagram;
+    this.#parts = parts;
   }
 
   /**
@@ -54,14 +53,16 @@ export class Paths {
    * @throws the first address's error when no path can be opened at all
    */
   async best(count: number): Promise<readonly Path[]> {
+    const { observe } = this.#parts;
     let failure: unknown;
     for (const address of [...this.#unopened]) {
       if (this.#open.length >= count) break;
       try {
-        const socket = await this.#connect(address, this.#port, this.#onDatagram);
+        const socket = await this.#openSocket(address);
         this.#open.push({ address, socket, cookie: NO_COOKIE, clockAhead: 0 });
         this.#unopened = this.#unopened.filter((other) => other !== address);
       } catch (error) {
+        observe({ kind: "unsent", address, error: error as Error });
         failure ??= error;
       }
     }
@@ -76,5 +77,15 @@ export class Paths {
 
   close(): void {
     for (const { socket } of this.#open) socket.close();
+  }
+
+  #openSocket(address: string): Promise<ConnectedSocket> {
+    const { port, connect, onDatagram, observe } = this.#parts;
+    return connect(
+      address,
+      port,
+      (datagram) => onDatagram(datagram, address),
+      (error) => observe({ kind: "icmp", address, error }),
+    );
   }
 }

@@ -1,8 +1,16 @@
 /** `dynip ping`: sends this machine's name to each server, which records the address it came from. */
 import { defineCommand } from "citty";
 
-import { type Identity, NoAddressError, type PingResult, pingServer } from "../client/client.ts";
-import { isResolverError, resolver } from "../client/resolve.ts";
+import {
+  type Identity,
+  NoAddressError,
+  type PingResult,
+  ResolverSilentError,
+} from "../client/client.ts";
+import type { Evidence, Silence } from "../client/evidence.ts";
+import { isResolverError, resolve } from "../client/resolve.ts";
+import { watchPing } from "../client/watch.ts";
+import { isCommonName } from "../config/common-names.ts";
 import { type LoadedConfig, loadConfig } from "../config/find.ts";
 import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { describeDuration, parseDuration } from "../config/duration.ts";
@@ -38,6 +46,9 @@ export default defineCommand({
   },
   async run({ args }) {
     const timeout = duration("timeout", args.timeout) ?? Number.POSITIVE_INFINITY;
+    if (timeout === 0) {
+      throw usageError(`Option "--timeout" is "${args.timeout}", must be more than 0`);
+    }
     const jitter = duration("jitter", args.jitter) ?? 0;
     const loaded = await loadConfig(args.config);
     // On success one line at a terminal and none elsewhere: cron would mail it every five minutes.
@@ -55,19 +66,22 @@ export default defineCommand({
     const identity = await identify(loaded, log);
     if (jitter > 0) await Bun.sleep(Math.random() * jitter);
 
-    const results = await Promise.all(
+    const parts = { resolve, connect, now: Date.now, monotonic, sleep, nonce };
+    const say = {
+      waiting: log.shown === "warn" ? undefined : log.log,
+      event: log.shown === "debug" ? log.debug : undefined,
+    };
+    const pings = await Promise.all(
       hosts.map(async (host) => {
-        const resolve = resolver((name) => log.log(`"${name}" cannot be resolved; trying again`));
-        const parts = { resolve, connect, now: Date.now, monotonic, sleep, nonce };
-        return {
-          host,
-          results: await pingServer(identity, { hostname: host, port, family }, timeout, parts),
-        };
+        const destination = { hostname: host, port, family };
+        return { host, ...(await watchPing(identity, destination, timeout, parts, say)) };
       }),
     );
-    for (const { host, results: ofHost } of results) report(log, identity.name, host, port, ofHost);
-    const failures = results.flatMap(({ host, results: ofHost }) =>
-      ofHost.flatMap((result) => (result.kind === "failed" ? [{ host, ...result }] : [])),
+    for (const { host, results } of pings) report(log, identity.name, host, port, results);
+    const failures = pings.flatMap(({ host, evidence, results }) =>
+      results.flatMap((result) =>
+        result.kind === "failed" ? [failureOf(host, result, evidence)] : [],
+      ),
     );
     if (failures.length > 0) throw cannotPing(failures, port);
   },
@@ -88,7 +102,7 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
   const ownKey = isFromFile ? client.key : keyOfEnvironment;
   const secret = isFromFile ? config.secret : secretOfEnvironment;
   if (client.key || config.secret) await warnIfReadable(path, log);
-  const given = client.client_name ?? (await import("node:os")).hostname();
+  const given = client.client_name ?? (await ownHostname(path, log));
   refuseKey("client_name", given, path);
   if (!ownKey && !secret) {
     if (isPlainName(given)) return { name: given, key: undefined };
@@ -99,6 +113,18 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
     throw badName(path, given, `which cannot be signed: it must be ${SIGNED_NAME_RULE}`);
   }
   return { name, key: ownKey ?? deriveKey(secret!, name, server.generations.get(name) ?? 1) };
+}
+
+/** This machine's hostname. Warns if many machines have the same: two of one name are one host to a server. */
+async function ownHostname(path: string, log: Log): Promise<string> {
+  const hostname = (await import("node:os")).hostname();
+  if (isCommonName(hostname)) {
+    log.warn(
+      `this machine's name is "${hostname}", as that of many others`,
+      `set client_name in [client] of "${path}"; two machines with one name look like one that moves`,
+    );
+  }
+  return hostname;
 }
 
 /**
@@ -172,31 +198,61 @@ function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowl
   if (clockAhead * 1e6 < -COUNTER_WINDOW) {
     return `${recorded} (the server counts ${difference} ahead of this machine's clock: one of the two clocks is wrong, or was)`;
   }
-  return `${recorded} (probably new or changed)`;
+  return `${recorded} (verified: new or changed)`;
 }
 
-type Failure = { host: string } & Extract<PingResult, { kind: "failed" }>;
+/** A ping that failed. */
+interface Failure {
+  host: string;
+  error: Error;
+  /** Why, in words. */
+  words: string;
+  /** Of a ping that was sent and not acknowledged. */
+  silence: Silence | undefined;
+}
 
-/** One error for all failures. Its exit code is 6 if any server did not answer, otherwise 5. */
+function failureOf(
+  host: string,
+  { error, family }: Extract<PingResult, { kind: "failed" }>,
+  evidence: Evidence,
+): Failure {
+  const which = family === undefined ? "" : family === "ipv4" ? "IPv4: " : "IPv6: ";
+  if (error instanceof NoAcknowledgementError) {
+    const { kind, words } = evidence.silence(family ? [family] : ["ipv4", "ipv6"]);
+    return { host, error, words: which + words, silence: kind };
+  }
+  let words = reasonOf(error);
+  if (error instanceof ResolverSilentError) words = "the resolver did not answer in time";
+  else if (isResolverError(error)) words = "its name cannot be resolved";
+  return { host, error, words: which + words, silence: undefined };
+}
+
+/** One error for all failures. Its exit code is 6 if any server did not acknowledge, otherwise 5. */
 function cannotPing(failures: readonly Failure[], port: number): UserError {
-  const silent = failures.find(({ error }) => error instanceof NoAcknowledgementError);
+  const silent = failures.find(({ silence }) => silence !== undefined);
   const [first, ...others] = failures;
-  const rest = others.map((other) => `; "${other.host}": ${describeFailure(other)}`).join("");
-  return cannot("ping", first!.host, describeFailure(first!) + rest, {
+  const rest = others.map(({ host, words }) => `; "${host}": ${words}`).join("");
+  return cannot("ping", first!.host, first!.words + rest, {
     exitCode: silent ? EXIT.noAcknowledgement : EXIT.notSent,
-    hint: silent
-      ? `is the server running, does UDP port ${port} pass its firewall, is the secret the same there? ` +
-        "DynIP 0.1e acknowledges nothing"
-      : hintFor(first!.error),
+    hint: silent?.silence ? SILENCE_HINTS[silent.silence](port) : hintFor(first!.error),
     cause: (silent ?? first!).error,
   });
 }
 
-function describeFailure({ error, family }: Failure): string {
-  const which = family === undefined ? "" : family === "ipv4" ? "IPv4: " : "IPv6: ";
-  const reason = isResolverError(error) ? "its name cannot be resolved" : reasonOf(error);
-  return which + reason;
-}
+/** What to look at. */
+const SILENCE_HINTS: Readonly<Record<Silence, (port: number) => string>> = {
+  nothing: (port) =>
+    'see the server\'s log, with systemd "journalctl -u dynip": "wrong MAC" means another secret or an older ' +
+    `key; no line about this ping means that a firewall, a security group or a wrong port stops UDP port ${port}. ` +
+    "DynIP 0.1e acknowledges nothing",
+  refused: (port) =>
+    `is dynip serve running there, and is its server_port ${port}? A firewall that rejects says the same`,
+  unreachable: () => "is the server up, and server_hostname right? A firewall may say this, too",
+  unsigned: (port) =>
+    `does another program answer on UDP port ${port}? Anyone can forge such datagrams`,
+  challenges: () =>
+    'see the server\'s log, with systemd "journalctl -u dynip": it acknowledges only what it could write to disk',
+};
 
 function hintFor(error: Error): string | undefined {
   if (isResolverError(error)) return "is server_hostname right, and the network up?";

@@ -3,7 +3,7 @@ import { defineCommand } from "citty";
 
 import { isPrivate } from "../protocol/address.ts";
 import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
-import { clientLogPath, loadConfig } from "../config/find.ts";
+import { clientLogPath, type LoadedConfig, loadConfig } from "../config/find.ts";
 import type { ServerConfig } from "../config/config.ts";
 import { Cookies } from "../protocol/cookie.ts";
 import { cannot, EXIT, errorCode, reasonOf } from "../system/errors.ts";
@@ -36,7 +36,9 @@ export default defineCommand({
 
     const secret = await findSecret("secret", loaded.config.secret, { env: process.env, log });
     if (loaded.config.secret) await warnIfReadable(loaded.path, log);
-    if (!secret) log.info("there is no secret: pings are plain, and anyone can forge one");
+    if (!secret)
+      log.warn("there is no secret: pings are plain, and anyone can forge one", NO_SECRET);
+    warnOfPorts(loaded, log);
 
     const stop = new AbortController();
     for (const signal of SIGNALS) {
@@ -72,6 +74,19 @@ export default defineCommand({
     log.log(`stopped: ${describeCounters(counters)}`);
   },
 });
+
+const NO_SECRET =
+  "dynip init writes a configuration with a secret; the clients of DynIP 0.1e can use none";
+
+/** Warns if the file, copied to a client, makes it ping a port on which this server does not listen. */
+function warnOfPorts({ path, config: { server, client } }: LoadedConfig, log: Log): void {
+  const isForClients = client.server_hostname.length > 0;
+  if (!isForClients || client.server_port === server.server_port) return;
+  log.warn(
+    `server_port is ${server.server_port} in [server] and ${client.server_port} in [client] of "${path}"`,
+    "clients with this file ping the port in [client]; only a router that forwards it makes that right",
+  );
+}
 
 /** Builds the part of the server behind the socket. Listeners to changes subscribe here. */
 function makeDoor(

@@ -94,7 +94,8 @@ export class Announcer {
     if (reason === "wrong MAC") {
       if (!this.#mayWarnOfMac("")) return;
       const message = `dropped a ping from ${address}: wrong MAC for ${shortName(name)}`;
-      this.#write("wrong MAC", address, "warn", message);
+      const hint = this.#warned.has(reason) ? undefined : WRONG_MAC_HINT;
+      if (this.#write("wrong MAC", address, "warn", message, hint)) this.#warned.add(reason);
       return;
     }
     const words = WARNINGS[reason];
@@ -109,10 +110,16 @@ export class Announcer {
    * @param key the name or the address that the message is about
    * @returns whether it is written
    */
-  #write(kind: keyof typeof SEE, key: string, level: "log" | "warn", message: string): boolean {
+  #write(
+    kind: keyof typeof SEE,
+    key: string,
+    level: "log" | "warn",
+    message: string,
+    hint?: string,
+  ): boolean {
     const verdict = this.#limits[kind].take(key, Buffer.byteLength(message) + LINE_OVERHEAD);
     if (verdict === "left out") return false;
-    this.#log[level](message);
+    this.#log[level](message, hint);
     if (verdict === "last of key") {
       this.#log.warn(`no more messages about ${shortName(key)} today: too many`, SEE[kind]);
     } else if (verdict === "last of all") {
@@ -171,6 +178,9 @@ const SEE: Readonly<Record<Exclude<LimitedKind, "return">, string>> = {
   "wrong MAC": "--debug shows them",
 };
 
+const WRONG_MAC_HINT =
+  "the client has another secret, or an older key of this name; or somebody else sent this";
+
 /** A warning and its hint. */
 type Warning = (name: string, address: string) => readonly [message: string, hint: string];
 
@@ -186,7 +196,8 @@ const WARNINGS: Partial<Record<Reason, Warning>> = {
   ],
   "no secret": (name, address) => [
     `dropped a signed ping of ${name} from ${address}: this server has no secret`,
-    "give it the secret of its clients, in its configuration or in DYNIP_SECRET",
+    "is the secret missing here? It belongs in the configuration or in DYNIP_SECRET. A server that " +
+      "shall have none needs clients without one",
   ],
 };
 

@@ -11,7 +11,7 @@
  */
 import { styleText } from "node:util";
 
-import { createConsola, LogLevels, type LogType } from "consola/core";
+import { type ConsolaInstance, createConsola, LogLevels, type LogType } from "consola/core";
 
 import { withoutSecrets } from "./redact.ts";
 
@@ -30,30 +30,47 @@ export interface LogOptions {
   level: Level;
   /** Begin each line with the time, UTC. For servers. */
   timestamps?: boolean;
-  /**
-   * Whether stderr is systemd's journal: lines begin with their priority, and the journal has the time.
-   * Found out at the first message unless a test says it.
-   */
-  journald?: boolean | undefined;
+  /** Whether stderr is systemd's journal: lines begin with their priority, and the journal has the time. */
+  journald?: boolean;
   /** Takes whole lines, newline included. Writes to stderr unless a test replaces it. */
   write?: (text: string) => void;
 }
 
 /** Makes a log that writes to stderr. */
-export function createLog({
+export function createLog(options: LogOptions): Log {
+  const { level } = options;
+  let consola: ConsolaInstance | undefined;
+  // Made at the first message that is shown: a ping that succeeds under cron shows none.
+  const method =
+    (type: "error" | Level): LogFunction =>
+    (message, hint) => {
+      if (LogLevels[type] > LogLevels[level]) return;
+      consola ??= newConsola(options);
+      consola[type](message, hint);
+    };
+  return {
+    error: method("error"),
+    warn: method("warn"),
+    log: method("log"),
+    info: method("info"),
+    debug: method("debug"),
+    shown: level,
+  };
+}
+
+function newConsola({
   level,
   timestamps = false,
-  journald,
+  journald = isJournal(process.env["JOURNAL_STREAM"]),
   write = writeToStderr,
-}: LogOptions): Log {
-  const { error, warn, log, info, debug } = createConsola({
+}: LogOptions): ConsolaInstance {
+  return createConsola({
     level: LogLevels[level],
     throttle: 0, // otherwise consola delays repeated lines with a timer, and loses them at exit
     reporters: [
       {
         log({ type, date, args }) {
           const [message, hint] = args as [unknown, unknown?];
-          journald ??= isJournal(process.env["JOURNAL_STREAM"]);
           const prefix = journald
             ? `<${PRIORITIES[type] ?? 6}>`
             : timestamps
@@ -65,7 +82,6 @@ export function createLog({
       },
     ],
   });
-  return { error, warn, log, info, debug, shown: level };
 }
 
 /** Whether stderr is a terminal. */

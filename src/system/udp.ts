@@ -40,19 +40,23 @@ export async function bind(options: BindOptions): Promise<BoundSocket> {
  * Makes a socket for one peer.
  * @param address an IP address; a link-local one with its zone
  * @param onDatagram takes what the peer sends; must not throw and must not wait
+ * @param onError takes ICMP errors about the peer, such as ECONNREFUSED; anyone can forge them (RFC 5927)
  * @throws the error of the system, such as ENETUNREACH
  */
 export async function connect(
   address: string,
   port: number,
   onDatagram: (datagram: Uint8Array) => void = () => {},
+  onError: (error: Error) => void = () => {},
 ): Promise<ConnectedSocket> {
   const socket = await Bun.udpSocket({
     // Bun's default, 0.0.0.0, cannot reach IPv6.
     hostname: familyOf(address) === "ipv6" ? "::" : "0.0.0.0",
     connect: { hostname: address, port },
-    // ICMP errors are ignored: anyone can forge them (RFC 5927).
-    socket: { data: (_socket, datagram) => onDatagram(datagram), error() {} },
+    socket: {
+      data: (_socket, datagram) => onDatagram(datagram),
+      error: (...args: unknown[]) => onError(args.at(-1) as Error),
+    },
   });
   return {
     send: (datagram) => sendPersistently(() => socket.send(datagram)),

@@ -42,6 +42,7 @@ function network(addresses: string[], unreachables: string[] = []) {
       if (!signal.aborted) clock += milliseconds;
     },
     nonce: () => "0".repeat(16),
+    observe() {},
   };
   return { sent, open: () => open, elapsed: () => clock, parts };
 }

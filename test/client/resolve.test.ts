@@ -1,34 +1,23 @@
 import { expect, test } from "bun:test";
 
 import { ResolverSilentError } from "../../src/client/client.ts";
-import { isResolverError, resolver } from "../../src/client/resolve.ts";
+import { isResolverError, resolve } from "../../src/client/resolve.ts";
 
 /** A label of DNS has 63 bytes at most (RFC 1035, section 2.3.4), so that no network is needed. */
 const UNRESOLVABLE = `${"x".repeat(64)}.invalid`;
 
-test.each(["192.0.2.1", "2001:db8::1", "fe80::1%eth0"])(
-  "%s is its own address",
-  async (address) => {
-    expect(await resolver(() => expect.unreachable())(address)).toEqual([address]);
-  },
-);
-
 test("localhost is resolved to an address of loopback", async () => {
-  const addresses = await resolver(() => expect.unreachable())("localhost");
+  const addresses = await resolve("localhost");
   expect(addresses.some((address) => ["127.0.0.1", "::1"].includes(address))).toBe(true);
+  expect(new Set(addresses).size).toBe(addresses.length);
 });
 
-test("a name that cannot be resolved rejects every time, and is said once", async () => {
-  const said: string[] = [];
-  const resolve = resolver((host) => said.push(host));
-  for (let i = 0; i < 3; i++) {
-    const error = await resolve(UNRESOLVABLE).then(
-      () => undefined,
-      (error) => error,
-    );
-    expect(isResolverError(error)).toBe(true);
-  }
-  expect(said).toEqual([UNRESOLVABLE]);
+test("a name that cannot be resolved rejects with a resolver's error", async () => {
+  const error = await resolve(UNRESOLVABLE).then(
+    () => undefined,
+    (error) => error,
+  );
+  expect(isResolverError(error)).toBe(true);
 });
 
 test("only the resolver's errors are its errors", () => {

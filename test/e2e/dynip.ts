@@ -117,6 +117,12 @@ ${client}
 export const newSignedSetup = (sections: SetupOptions = {}) =>
   newSetup({ secret: SECRET, client: 'client_name = "nas"', ...sections });
 
+/** The hint of a signed ping that nothing answered. */
+export const hintOfSilence = (port: number): string =>
+  'hint: see the server\'s log, with systemd "journalctl -u dynip": "wrong MAC" means another secret or an ' +
+  "older key; no line about this ping means that a firewall, a security group or a wrong port stops UDP " +
+  `port ${port}. DynIP 0.1e acknowledges nothing\n`;
+
 export interface SightingRecord {
   address: string;
   since: string;

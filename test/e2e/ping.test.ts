@@ -3,10 +3,13 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod } from "node:fs/promises";
 import { hostname } from "node:os";
 
+import { isCommonName } from "../../src/config/common-names.ts";
 import { runProcess } from "../processes.ts";
 import { receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 import { BINARY, dynip, newSetup, serve } from "./dynip.ts";
+import { SECRET } from "./wire.ts";
+import { whyNoNamespace } from "../faults/namespace.ts";
 import { whyNoHosts, WITHOUT_HOSTS, writeHosts } from "./hosts-file.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -22,7 +25,8 @@ test("one datagram with the hostname, nothing more, and silence under cron", asy
   await using setup = await clientConfig(
     `server_hostname = "127.0.0.1"\nserver_port = ${server.port}`,
   );
-  expect(await dynip(["ping", setup.config])).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  const stderr = isCommonName(hostname()) ? expect.stringContaining("warning: ") : "";
+  expect(await dynip(["ping", setup.config])).toEqual({ exitCode: 0, stdout: "", stderr });
   expect((await server.next()).toString()).toBe(hostname());
   // It has ended: whatever else it sent is in front of this one.
   await sendDatagrams(["mark"], server.port);
@@ -53,7 +57,10 @@ test("with -v it says that it sent, and to where, and that nothing confirms it",
 
 // The script of util-linux makes the terminal. Other systems' script has other arguments.
 const script = process.platform === "linux" ? Bun.which("script") : null;
-test.skipIf(script === null)("on a terminal it says one line", async () => {
+const onTerminal = test.skipIf(script === null);
+const WITHOUT_TERMINAL = script === null ? " (skipped: needs the script of util-linux)" : "";
+
+onTerminal(`on a terminal it says one line${WITHOUT_TERMINAL}`, async () => {
   await using server = await receiver();
   await using setup = await clientConfig(
     `server_hostname = "127.0.0.1"\nserver_port = ${server.port}\nclient_name = "nas"`,
@@ -65,6 +72,63 @@ test.skipIf(script === null)("on a terminal it says one line", async () => {
     `sent "nas" to 127.0.0.1 (127.0.0.1), port ${server.port}; nothing confirms that it arrived\r\n`,
   );
 });
+
+onTerminal(`on a terminal it says after 2 s what it waits for${WITHOUT_TERMINAL}`, async () => {
+  await using silent = await receiver();
+  const client = `server_port = ${silent.port}\nclient_name = "nas"\nkey = "${SECRET}"`;
+  await using setup = await clientConfig(`server_hostname = "127.0.0.1"\n${client}`);
+  const command = `'${BINARY}' ping --timeout 2.5 '${setup.config}'`;
+  const { exitCode, stdout } = await runProcess([script!, "-qec", command, "/dev/null"]);
+  expect(exitCode).toBe(6);
+  expect(stdout).toContain(
+    `\r\nno answer yet from 127.0.0.1, port ${silent.port}; trying for 2 s\r\n`,
+  );
+  // Elsewhere it says nothing of it.
+  const { stderr } = await dynip(["ping", "--timeout", "2.5", setup.config]);
+  expect(stderr).not.toContain("no answer yet");
+});
+
+test("--debug shows what it sends, when and where to, and what the network says", async () => {
+  await using server = await receiver();
+  const client = `server_port = ${server.port}\nclient_name = "nas"\nkey = "${SECRET}"`;
+  await using setup = await clientConfig(
+    `server_hostname = "localhost"\nfamily = "ipv4"\n${client}`,
+  );
+  const { exitCode, stderr } = await dynip(["ping", "--debug", "--timeout", "0.7", setup.config]);
+  expect(exitCode).toBe(6);
+  const lines = stderr.split("\n").filter((line) => line.startsWith("debug: localhost, "));
+  expect(lines.map((line) => line.replace(/\d\.\d{3} s/, "… s"))).toEqual([
+    expect.stringMatching(/^debug: localhost, … s: resolved to .*127\.0\.0\.1/),
+    "debug: localhost, … s: sent to 127.0.0.1",
+    "debug: localhost, … s: sent to 127.0.0.1",
+  ]);
+});
+
+const whyNoHostname =
+  whyNoNamespace() ?? (Bun.which("hostname") === null ? "needs hostname(1)" : undefined);
+test.skipIf(whyNoHostname !== undefined)(
+  `a hostname that many machines have is warned of, client_name is not${
+    whyNoHostname === undefined ? "" : ` (skipped: ${whyNoHostname})`
+  }`,
+  async () => {
+    await using server = await receiver();
+    const client = `server_hostname = "127.0.0.1"\nserver_port = ${server.port}`;
+    await using setup = await clientConfig(client);
+    const script = 'hostname raspberrypi && exec "$@"';
+    const command = ["unshare", "--uts", "sh", "-c", script, "sh", BINARY, "ping", setup.config];
+    expect(await runProcess(command)).toEqual({
+      exitCode: 0,
+      stdout: "",
+      stderr:
+        'warning: this machine\'s name is "raspberrypi", as that of many others\n' +
+        `hint: set client_name in [client] of "${setup.config}"; ` +
+        "two machines with one name look like one that moves\n",
+    });
+    expect((await server.next()).toString()).toBe("raspberrypi");
+    await Bun.write(setup.config, `[client]\n${client}\nclient_name = "raspberrypi"\n`);
+    expect(await runProcess(command)).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  },
+);
 
 const onHosts = test.skipIf(whyNoHosts !== undefined);
 
@@ -107,7 +171,7 @@ describe(`a server with several addresses, and signed pings${WITHOUT_HOSTS}`, ()
     });
     const hosts = await writeHosts(setup);
     await using _server = await serve([setup.config]);
-    for (const words of ["probably new or changed", "unchanged"]) {
+    for (const words of ["verified: new or changed", "unchanged"]) {
       const { exitCode, stderr } = await dynip(["ping", "-v", setup.config], { hosts });
       expect(stderr).toEndWith(`${name} recorded nas at ${address} (${words})\n`);
       expect(exitCode).toBe(0);
@@ -155,11 +219,13 @@ describe("what cannot be sent is said in one line, and is not exit code 0", () =
   });
 
   test("a name that cannot be resolved is exit code 5", async () => {
-    await using setup = await clientConfig('server_hostname = "no-such-host.invalid"');
-    const { exitCode, stdout, stderr } = await dynip(["ping", "--timeout", "0.1", setup.config]);
+    // A label of DNS has 63 bytes at most (RFC 1035, section 2.3.4), so that no network is needed.
+    const name = `${"x".repeat(64)}.invalid`;
+    await using setup = await clientConfig(`server_hostname = "${name}"`);
+    const { exitCode, stdout, stderr } = await dynip(["ping", "--timeout", "1", setup.config]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
     expect(stderr).toBe(
-      'error: Cannot ping "no-such-host.invalid": its name cannot be resolved\n' +
+      `error: Cannot ping "${name}": its name cannot be resolved\n` +
         "hint: is server_hostname right, and the network up?\n",
     );
   });

@@ -130,6 +130,8 @@ test("at the default level: what it keeps, where it listens, new hosts and chang
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;
   for (const line of lines) expect(line).toMatch(time);
   expect(lines.map((line) => line.replace(time, ""))).toEqual([
+    "warning: there is no secret: pings are plain, and anyone can forge one",
+    "hint: dynip init writes a configuration with a secret; the clients of DynIP 0.1e can use none",
     `keeping "${setup.logPath}", 1 host`,
     `listening on UDP port ${setup.port}, every interface, ${(await hasIPv6()) ? "IPv6 and IPv4" : "IPv4"}`,
     "nas moved from 203.0.113.7 to 127.0.0.1",
@@ -138,6 +140,23 @@ test("at the default level: what it keeps, where it listens, new hosts and chang
     "new host pi at 127.0.0.1",
     "warning: pi is recorded at 127.0.0.1, an address of a private network or of this machine",
   ]);
+});
+
+test("a file whose clients would ping another port than the server's is warned of", async () => {
+  await using setup = await newSetup();
+  const text = await readFile(setup.config, "utf8");
+  await writeFile(setup.config, text.replace(/(\[client\][^]*server_port = )\d+/, "$19"));
+  await using server = await serve([setup.config]);
+  expect(server.stderr()).toContain(
+    `warning: server_port is ${setup.port} in [server] and 9 in [client] of "${setup.config}"\n`,
+  );
+});
+
+test("a file for a server alone is not warned of, whatever its port is", async () => {
+  await using setup = await newSetup();
+  await writeFile(setup.config, `[server]\nserver_port = ${setup.port}\n`);
+  await using server = await serve([setup.config]);
+  expect(server.stderr()).not.toContain("in [client]");
 });
 
 test("-v shows every ping, --debug every datagram, and neither a raw control character", async () => {
