@@ -71,12 +71,16 @@ export default defineCommand({
       waiting: log.shown === "warn" ? undefined : log.log,
       event: log.shown === "debug" ? log.debug : undefined,
     };
-    const pings = await Promise.all(
-      hosts.map(async (host) => {
-        const destination = { hostname: host, port, family };
-        return { host, ...(await watchPing(identity, destination, timeout, parts, say)) };
-      }),
-    );
+    const pingAll = hosts.map(async (host) => {
+      const destination = { hostname: host, port, family };
+      return { host, ...(await watchPing(identity, destination, timeout, parts, say)) };
+    });
+    const holdsSecret = loaded.config.client.key || loaded.config.secret;
+    const [pings] = await Promise.all([
+      Promise.all(pingAll),
+      // Looked at while the answers are on their way.
+      holdsSecret && warnIfReadable(loaded.path, log),
+    ]);
     for (const { host, results } of pings) report(log, identity.name, host, port, results);
     const failures = pings.flatMap(({ host, evidence, results }) =>
       results.flatMap((result) =>
@@ -101,7 +105,6 @@ async function identify({ path, config }: LoadedConfig, log: Log): Promise<Ident
   const isFromFile = !keyOfEnvironment && !secretOfEnvironment;
   const ownKey = isFromFile ? client.key : keyOfEnvironment;
   const secret = isFromFile ? config.secret : secretOfEnvironment;
-  if (client.key || config.secret) await warnIfReadable(path, log);
   const given = client.client_name ?? (await ownHostname(path, log));
   refuseKey("client_name", given, path);
   if (!ownKey && !secret) {

@@ -1,8 +1,7 @@
-/** The peak memory of the server and of `dynip ping`. */
-import { BINARY, newSetup } from "../e2e/dynip.ts";
+/** The peak memory of the server. That of a ping is in ping.ts. */
 import { startDynip } from "./dynip-server.ts";
 import type { Bar, Bench, Row } from "./measure.ts";
-import { peakMemory, peakMemoryOfRun } from "./peak-memory.ts";
+import { peakMemory } from "./peak-memory.ts";
 import { run, startServer } from "./processes.ts";
 import { median, ratios } from "./statistics.ts";
 
@@ -20,48 +19,29 @@ export async function memory(bench: Bench): Promise<Row[]> {
   if (process.platform !== "linux") {
     return [{ what: "peak memory", skipped: "only Linux says how much it was" }];
   }
-  const { rows, idle } = await idleAndPing(bench);
-  return [...rows, await perHost(bench, idle), await perHostLoaded(bench, idle)];
+  const { row, idle } = await idleServer(bench);
+  return [row, await perHost(bench, idle), await perHostLoaded(bench, idle)];
 }
 
-async function idleAndPing(bench: Bench): Promise<{ rows: Row[]; idle: number }> {
-  const samples = {
-    timer: [] as number[],
-    idle: [] as number[],
-    nothing: [] as number[],
-    ping: [] as number[],
-  };
-  await using setup = await newSetup({ client: 'client_name = "host-000000"' });
+async function idleServer(bench: Bench): Promise<{ row: Row; idle: number }> {
+  const samples = { timer: [] as number[], idle: [] as number[] };
   for (let round = 1; round <= ROUNDS; round++) {
     bench.progress(`idle, round ${round} of ${ROUNDS}`);
-    {
-      await using timer = await startServer([await bench.programs.path("timer")]);
-      await using server = await startDynip(bench.clientLogs, "plain", 0);
-      await Bun.sleep(SETTLE_MS);
-      samples.timer.push(peakMemory(timer.pid) / 1e6);
-      samples.idle.push(peakMemory(server.pid) / 1e6);
-    }
-    samples.nothing.push((await peakMemoryOfRun([await bench.programs.path("nothing")])) / 1e6);
-    samples.ping.push((await peakMemoryOfRun([BINARY, "ping", setup.config])) / 1e6);
+    await using timer = await startServer([await bench.programs.path("timer")]);
+    await using server = await startDynip(bench.clientLogs, "plain", 0);
+    await Bun.sleep(SETTLE_MS);
+    samples.timer.push(peakMemory(timer.pid) / 1e6);
+    samples.idle.push(peakMemory(server.pid) / 1e6);
   }
   return {
     idle: median(samples.idle),
-    rows: [
-      {
-        what: "memory of the server, idle",
-        dynip: { name: "dynip", unit: "MB", samples: samples.idle },
-        reference: { name: "compiled program with a timer", unit: "MB", samples: samples.timer },
-        result: { unit: "times", samples: ratios(samples.idle, samples.timer) },
-        bar: { at: "most", value: 1.5 },
-      },
-      {
-        what: "memory of dynip ping",
-        dynip: { name: "dynip", unit: "MB", samples: samples.ping },
-        reference: { name: "empty compiled program", unit: "MB", samples: samples.nothing },
-        result: { unit: "times", samples: ratios(samples.ping, samples.nothing) },
-        bar: { at: "most", value: 1.3 },
-      },
-    ],
+    row: {
+      what: "memory of the server, idle",
+      dynip: { name: "dynip", unit: "MB", samples: samples.idle },
+      reference: { name: "compiled program with a timer", unit: "MB", samples: samples.timer },
+      result: { unit: "times", samples: ratios(samples.idle, samples.timer) },
+      bar: { at: "most", value: 1.5 },
+    },
   };
 }
 

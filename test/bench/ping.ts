@@ -1,14 +1,18 @@
-/** The time of `dynip ping` from start to exit. */
-import { BINARY, newSetup } from "../e2e/dynip.ts";
-import { receiver } from "../temporary.ts";
+/** The time of `dynip ping` from start to exit, and its peak memory. */
+import { copyFile } from "node:fs/promises";
+
+import { BINARY, newSetup, newSignedSetup, serve } from "../e2e/dynip.ts";
+import { receiver, temporaryFolder } from "../temporary.ts";
 import { alternate } from "./alternate.ts";
 import type { Bench, Row } from "./measure.ts";
 import { missingBind, scriptHead, startNamed, update } from "./named.ts";
+import { peakMemoryOfRun } from "./peak-memory.ts";
 import { run } from "./processes.ts";
 import { ratios } from "./statistics.ts";
 
 const WHAT = "dynip ping, plain, start to exit";
 const NAME = "host-000000";
+const MEMORY_ROUNDS = 5;
 
 export async function ping(bench: Bench): Promise<Row[]> {
   await using server = await receiver();
@@ -16,7 +20,12 @@ export async function ping(bench: Bench): Promise<Row[]> {
   const config = await Bun.file(setup.config).text();
   await Bun.write(setup.config, config.replaceAll(`${setup.port}`, `${server.port}`));
   const dynip = timed([BINARY, "ping", setup.config]);
-  return [await besideOneDatagram(bench, dynip, server.port), await besideNsupdate(bench, dynip)];
+  return [
+    await besideOneDatagram(bench, dynip, server.port),
+    await signedBesidePlain(bench, dynip),
+    await besideNsupdate(bench, dynip),
+    await memoryOfPing(bench, setup.config),
+  ];
 }
 
 async function besideOneDatagram(
@@ -36,6 +45,43 @@ async function besideOneDatagram(
     },
     result: { unit: "times", samples: ratios(samples.dynip, samples.bare) },
     bar: { at: "most", value: 1.5 },
+  };
+}
+
+/** Acknowledged by a server on this machine, which writes each ping to its disk, beside a plain ping. */
+async function signedBesidePlain(bench: Bench, plain: () => Promise<number>): Promise<Row> {
+  await using setup = await newSignedSetup({ server: 'server_ip = "127.0.0.1"' });
+  await using _server = await serve([setup.config]);
+  const signed = timed([BINARY, "ping", setup.config]);
+  const samples = await alternate(bench, { plain, signed });
+  return {
+    what: "dynip ping, signed, start to exit",
+    dynip: { name: "dynip", unit: "ms", samples: samples.signed },
+    reference: { name: "dynip ping, plain", unit: "ms", samples: samples.plain },
+    result: { unit: "times", samples: ratios(samples.signed, samples.plain) },
+    bar: { at: "most", value: 1.25 },
+  };
+}
+
+/** Of copies of both executables: what the page cache holds of an older file would decide otherwise. */
+async function memoryOfPing(bench: Bench, config: string): Promise<Row> {
+  const what = "memory of dynip ping";
+  if (process.platform !== "linux") return { what, skipped: "only Linux says how much it was" };
+  await using folder = await temporaryFolder();
+  await copyFile(await bench.programs.path("nothing"), folder.file("nothing"));
+  await copyFile(BINARY, folder.file("dynip"));
+  const samples = { nothing: [] as number[], ping: [] as number[] };
+  for (let round = 1; round <= MEMORY_ROUNDS; round++) {
+    bench.progress(`memory, round ${round} of ${MEMORY_ROUNDS}`);
+    samples.nothing.push((await peakMemoryOfRun([folder.file("nothing")])) / 1e6);
+    samples.ping.push((await peakMemoryOfRun([folder.file("dynip"), "ping", config])) / 1e6);
+  }
+  return {
+    what,
+    dynip: { name: "dynip", unit: "MB", samples: samples.ping },
+    reference: { name: "empty compiled program", unit: "MB", samples: samples.nothing },
+    result: { unit: "times", samples: ratios(samples.ping, samples.nothing) },
+    bar: { at: "most", value: 1.4 },
   };
 }
 
