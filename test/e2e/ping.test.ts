@@ -7,7 +7,7 @@ import { isCommonName } from "../../src/config/common-names.ts";
 import { runProcess } from "../processes.ts";
 import { receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
-import { BINARY, dynip, newSetup, serve } from "./dynip.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
 import { SECRET } from "./wire.ts";
 import { whyNoNamespace } from "../faults/namespace.ts";
 import { whyNoHosts, WITHOUT_HOSTS, writeHosts } from "./hosts-file.ts";
@@ -204,10 +204,21 @@ async function nameServer(config: string, name: string): Promise<void> {
   await Bun.write(config, text.replace('hostname = "127.0.0.1"', `hostname = "${name}"`));
 }
 
+test.skipIf(!HAS_SIGNALS)("the configuration may come through a pipe", async () => {
+  await using server = await receiver();
+  const input = `[client]\nserver_hostname = "127.0.0.1"\nserver_port = ${server.port}\nclient_name = "nas"`;
+  const command = ["sh", "-c", 'cat | "$0" ping /dev/stdin', BINARY];
+  const { exitCode } = await runProcess(command, { input });
+  expect(exitCode).toBe(0);
+  expect((await server.next()).toString()).toBe("nas");
+});
+
 describe("what cannot be sent is said in one line, and is not exit code 0", () => {
   test("no server_hostname is exit code 4", async () => {
-    for (const text of ["", 'server_hostname = ""']) {
-      await using setup = await clientConfig(text);
+    // An empty file cannot be mapped into memory.
+    for (const text of ["", "[client]", '[client]\nserver_hostname = ""']) {
+      await using setup = await newSetup();
+      await Bun.write(setup.config, text);
       expect(await dynip(["ping", setup.config])).toEqual({
         exitCode: 4,
         stdout: "",
