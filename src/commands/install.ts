@@ -30,7 +30,7 @@ import { writeOut } from "./run.ts";
  * @param subcommand `serve` or `ping`
  * @param given the configuration's path; otherwise the one that the other commands would find
  * @throws UserError if `subcommand` is something else (exit code 1), the configuration has a mistake (3,
- *   4), it cannot be installed (7), or it is installed and fails: then with its own exit code
+ *   4), it cannot be installed (10), or it is installed and fails: then with its own exit code
  */
 export async function install(subcommand: string, given: string | undefined): Promise<void> {
   const scheduler = schedulerOf("install", subcommand);
@@ -54,7 +54,7 @@ export async function install(subcommand: string, given: string | undefined): Pr
 
 /**
  * Undoes {@link install}, but for the program, the configuration and the client log.
- * @throws UserError if `subcommand` is neither `serve` nor `ping` (exit code 1), or it fails (7)
+ * @throws UserError if `subcommand` is neither `serve` nor `ping` (exit code 1), or it fails (10)
  */
 export async function uninstall(subcommand: string, given: string | undefined): Promise<void> {
   if (given !== undefined) {
