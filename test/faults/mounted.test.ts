@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
-import { BINARY, newSetup } from "../e2e/dynip.ts";
+import { BINARY, newSignedSetup } from "../e2e/dynip.ts";
 import { whyNoNamespace } from "./namespace.ts";
 
 const why = whyNoNamespace();
@@ -11,7 +11,7 @@ if (why !== undefined) console.log(`skipped: a log that is mounted as a single f
 test.skipIf(why !== undefined)(
   "is refused at the start with exit code 2, the way out, and nothing changed",
   async () => {
-    await using setup = await newSetup();
+    await using setup = await newSignedSetup();
     await writeFile(setup.logPath, "{}");
     const script = 'mount --bind "$1" "$1" && exec "$2" serve "$3"';
     const command = ["unshare", "-m", "sh", "-c", script, "sh"];
