@@ -1,7 +1,10 @@
 /**
  * Group commit: collects changes and writes them to the journal in batches, with one sync per batch and
- * one line per host. A batch that a ping waits for is written at once; under load, a batch of notes
- * alone is gathered for a tenth of a second.
+ * one line per host.
+ *
+ * A batch that a ping waits for is written at once; on a slow disk not before a moment after the last
+ * one, since clients that were acknowledged by that send again, and would wait for every second batch.
+ * Under load, a batch of notes alone is gathered for a tenth of a second.
  */
 import { encodeHost } from "./format.ts";
 import type { HostTable } from "./host-table.ts";
@@ -35,9 +38,9 @@ export class GroupCommit {
   #isAwaited = false;
   /** Aborted to end the gathering. */
   #gathering = new AbortController();
-  #lastCommit = Number.NEGATIVE_INFINITY;
-  /** The last batch had many notes: the server is under load. */
-  #isLoaded = false;
+  /** Not before this time, by the clock, is a batch written; a batch of notes alone. */
+  #batchFrom = Number.NEGATIVE_INFINITY;
+  #notesFrom = Number.NEGATIVE_INFINITY;
   #committing: Promise<void> | undefined;
 
   constructor(parts: GroupCommitParts) {
@@ -90,26 +93,33 @@ export class GroupCommit {
   }
 
   async #commitWhilePending(): Promise<void> {
-    const { hosts, write, committed, now, gather } = this.#parts;
+    const { hosts, write, committed, now } = this.#parts;
     await Promise.resolve(); // so that all changes of this turn of the event loop share a sync
     while (this.#pending.size > 0 || hosts.markedSize > 0) {
-      const wait = this.#lastCommit + GATHER_MS - now();
-      if (wait > 0 && this.#isLoaded && !this.#isAwaited) {
-        await gather(wait, this.#gathering.signal).catch(() => {});
-      }
+      if (!this.#isAwaited) await this.#gather(this.#notesFrom, this.#gathering.signal);
+      await this.#gather(this.#batchFrom, new AbortController().signal);
+      const start = now();
       const batch = this.#pending;
       this.#pending = newPending(this.#parts);
       this.#isAwaited = false;
       this.#gathering = new AbortController();
-      this.#isLoaded = hosts.markedSize >= MANY;
+      const isLoaded = hosts.markedSize >= MANY;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
       const hasNews =
         isDurable && Iterator.from(batch).some(([name, { host }]) => isNews(hosts.get(name), host));
       for (const [, { done }] of batch) for (const tell of done) tell(isDurable);
-      this.#lastCommit = now();
+      const end = now();
+      this.#notesFrom = isLoaded ? end + GATHER_MS : end;
+      this.#batchFrom = end - start < SLOW_MS ? end : end + (end - start) * GATHER_PER_COST;
       committed(hasNews);
     }
     this.#committing = undefined;
+  }
+
+  /** Waits until a time, by the clock, or until the signal is aborted. */
+  async #gather(until: number, signal: AbortSignal): Promise<void> {
+    const wait = until - this.#parts.now();
+    if (wait > 0) await this.#parts.gather(wait, signal).catch(() => {});
   }
 }
 
@@ -141,6 +151,10 @@ const MAX_WAITING = 16;
 /** After a batch with this many notes, the next batch of notes alone comes at least this much later. */
 const MANY = 64;
 const GATHER_MS = 100;
+
+/** After a batch that took this long, the next one waits for this share of that time: 1 ms or more. */
+const SLOW_MS = 10;
+const GATHER_PER_COST = 0.1;
 
 /** About 60 kB of the journal, made in less than a millisecond. */
 const LINES_PER_PART = 512;

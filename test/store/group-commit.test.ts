@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import { GroupCommit } from "../../src/store/group-commit.ts";
 import { newHostTable } from "../host-table.ts";
@@ -6,11 +6,12 @@ import type { Host } from "../../src/host.ts";
 
 const HOST: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 0 } };
 
-/** Commits to a disk that takes each batch at once, by a clock that stands still. */
+/** Commits to a disk, which takes as long as it is told, by a clock that stands still meanwhile. */
 function newCommits() {
   const hosts = newHostTable();
   const batches: string[][] = [];
-  const disk = { isWell: true };
+  const disk = { isWell: true, milliseconds: 0, duringWrite: () => {} };
+  const clock = { now: 0 };
   const news: boolean[] = [];
   const waits: number[] = [];
   let end = (): void => {};
@@ -18,10 +19,12 @@ function newCommits() {
     hosts,
     async write(lines) {
       batches.push([...lines].join("").match(/(?<=^")[^"]+/gm) ?? []);
+      clock.now += disk.milliseconds;
+      disk.duringWrite();
       return disk.isWell;
     },
     committed: (isNews) => news.push(isNews),
-    now: () => 0,
+    now: () => clock.now,
     gather: (milliseconds, signal) =>
       new Promise((resolve, reject) => {
         waits.push(milliseconds);
@@ -44,7 +47,7 @@ function newCommits() {
         resolve(isDurable);
       }),
     );
-  return { disk, batches, news, waits, commits, ping, commit, endWait: () => end() };
+  return { clock, disk, batches, news, waits, commits, ping, commit, endWait: () => end() };
 }
 
 const MANY = Array.from({ length: 64 }, (_, index) => `host-${index}`);
@@ -91,6 +94,50 @@ test("what somebody waits for ends the gathering, and so does the end", async ()
   ping("pi");
   await commits.settled();
   expect(batches.at(-1)).toEqual(["pi"]);
+});
+
+describe("while a ping waits for a batch, others come and wait for the next:", () => {
+  /** Commits `a` in a batch that takes so long, `b` meanwhile, and `a again` when `a` is durable. */
+  function commitThree(milliseconds: number) {
+    const made = newCommits();
+    const { disk, commit } = made;
+    disk.milliseconds = milliseconds;
+    const all = [commit("a", HOST).then(() => commit("a again", HOST))];
+    disk.duringWrite = () => {
+      disk.duringWrite = () => {};
+      all.push(commit("b", HOST));
+    };
+    return { ...made, all };
+  }
+
+  test("on a slow disk that is a moment later, and has what comes again", async () => {
+    const { batches, waits, all, endWait } = commitThree(50);
+    await turn();
+    expect(batches).toEqual([["a"]]);
+    expect(waits).toEqual([5]);
+    endWait();
+    await turn();
+    await Promise.all(all);
+    expect(batches).toEqual([["a"], ["b", "a again"]]);
+  });
+
+  test("on a fast disk it is at once", async () => {
+    const { waits, all } = commitThree(9);
+    await Promise.all(all);
+    expect(waits).toEqual([]);
+  });
+});
+
+test("a ping alone waits for nothing, however slow the disk", async () => {
+  const { clock, disk, batches, waits, commit } = newCommits();
+  disk.milliseconds = 50;
+  for (const name of ["a", "b", "a"]) {
+    await commit(name, HOST);
+    await turn();
+    clock.now += 5;
+  }
+  expect(batches).toEqual([["a"], ["b"], ["a"]]);
+  expect(waits).toEqual([]);
 });
 
 test("what could not be made durable is no news", async () => {
