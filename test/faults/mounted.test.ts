@@ -3,6 +3,8 @@ import { expect, test } from "bun:test";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 
 import { BINARY, newSignedSetup } from "../e2e/dynip.ts";
+import { runProcess } from "../processes.ts";
+import { WAIT_MS } from "../waiting.ts";
 import { whyNoNamespace } from "./namespace.ts";
 
 const why = whyNoNamespace();
@@ -15,12 +17,11 @@ test.skipIf(why !== undefined)(
     await writeFile(setup.logPath, "{}");
     const script = 'mount --bind "$1" "$1" && exec "$2" serve "$3"';
     const command = ["unshare", "-m", "sh", "-c", script, "sh"];
-    const child = Bun.spawn([...command, setup.logPath, BINARY, setup.config], {
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: 5000, // a server that starts goes on
-    });
-    const stderr = await new Response(child.stderr).text();
-    expect(await child.exited).toBe(2);
+    const { exitCode, stderr } = await runProcess(
+      [...command, setup.logPath, BINARY, setup.config],
+      { deadline: WAIT_MS }, // a server that starts goes on
+    );
+    expect(exitCode).toBe(2);
     expect(stderr).toBe(
       `error: Cannot open client log "${setup.logPath}": it is a mount point, so that it cannot be replaced\n` +
         "hint: mount its folder instead of the single file\n",

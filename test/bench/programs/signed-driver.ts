@@ -1,5 +1,6 @@
 /**
- * Clients that never pause, in one process: `signed-driver PORT HOSTS COUNT IN_FLIGHT echo|dynip`.
+ * Clients that never pause, in one process:
+ * `signed-driver PORT HOSTS COUNT IN_FLIGHT echo|dynip [WARM_UP]`.
  * IN_FLIGHT signed pings are under way at once; each reply sends the next one. All pings are signed
  * before the clock starts, and the replies are checked after it has stopped. In replies of an echo
  * only the nonce is checked. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
@@ -15,7 +16,6 @@ import {
 } from "../../../src/protocol/message.ts";
 import { hostName, SECRET } from "./hosts.ts";
 
-const WARM_UP = 20_000;
 const BATCH = 64;
 const TOO_LATE_MS = 1000;
 const REPLY_BYTES = 109;
@@ -23,8 +23,10 @@ const NONCE = { start: 27, end: 43 };
 
 const [port = 0, hosts = 0, count = 0, inFlight = 0] = process.argv.slice(2).map(Number);
 const isEcho = process.argv[6] === "echo";
+/** The number of pings before the clock starts. */
+const warmUp = Number(process.argv[7] ?? 20_000);
 
-const total = WARM_UP + count;
+const total = warmUp + count;
 const keys = Array.from({ length: hosts }, (_, host) => deriveKey(SECRET, hostName(host), 1));
 const firstCounter = Date.now() * 1000;
 const pings = Array.from({ length: total }, (_, index) => {
@@ -66,7 +68,7 @@ const giveUp = setInterval(() => {
   }
 }, 50);
 
-await send(WARM_UP);
+await send(warmUp);
 lost = 0;
 const start = performance.now();
 await send(total);
@@ -111,7 +113,7 @@ function flush(): void {
 function countGood(): number {
   const value = addressToHex("127.0.0.1");
   let good = 0;
-  for (let index = WARM_UP; index < total; index++) {
+  for (let index = warmUp; index < total; index++) {
     const datagram = replies.subarray(index * REPLY_BYTES, (index + 1) * REPLY_BYTES);
     const reply = decodeReply(datagram);
     if (reply?.type !== "A" || reply.value !== value) continue;
