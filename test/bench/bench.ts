@@ -12,6 +12,7 @@ import { temporaryFolder } from "../temporary.ts";
 import { bind } from "./bind.ts";
 import { ClientLogs } from "./client-logs.ts";
 import { disk } from "./disk.ts";
+import { flood } from "./flood.ts";
 import { hosts } from "./hosts.ts";
 import { describeMachine, isBusy, isInMemory, machineText } from "./machine.ts";
 import type { Measure, Row } from "./measure.ts";
@@ -37,6 +38,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   start,
   memory,
   stall,
+  flood,
   disk,
   size,
 };

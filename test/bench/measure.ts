@@ -14,7 +14,8 @@ export interface Bench {
 /** Measures something and returns rows of the report. Each round runs all sides. */
 export type Measure = (bench: Bench) => Promise<Row[]>;
 
-export type Unit = "/s" | "ms" | "µs" | "bytes" | "MB" | "times" | "datagrams" | "flushes";
+export type Unit =
+  "/s" | "ms" | "µs" | "bytes" | "MB" | "times" | "datagrams" | "flushes" | "clients";
 
 /** The samples of one side, one for each round. */
 export interface Side {

@@ -6,6 +6,7 @@ const FOLDER = join(import.meta.dir, "programs");
 export type ProgramName =
   | "bare-echo"
   | "bare-server"
+  | "clients"
   | "flood"
   | "nothing"
   | "one-datagram"
