@@ -53,6 +53,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "config/old-conf.ts": [],
   "config/readers.ts": [],
   "config/template.ts": [],
+  "server/questions.ts": [],
   "server/registry.ts": [],
   "store/format.ts": [],
   "store/host-table.ts": [],

@@ -68,6 +68,8 @@ export interface ServerOptions {
   hosts?: HostMap;
   maxClients?: number;
   allowPlain?: boolean;
+  /** The names that may ask about every host. */
+  readers?: readonly string[];
   isPublic?: boolean;
   /** The key of a signed name; undefined for a server without a secret. */
   keyOf?: (name: string) => Uint8Array;
@@ -106,6 +108,7 @@ export async function startServer({
   hosts = new HostMap(),
   maxClients = 10,
   allowPlain = true,
+  readers = [],
   isPublic = false,
   keyOf,
   cookieKey = new Uint8Array(32),
@@ -136,7 +139,17 @@ export async function startServer({
   recorder.subscribe((change) => announcer.changed(change));
   const signing = keyOf && { keyOf, cookies: new Cookies(cookieKey) };
   const loop = listenLoop({
-    door: new Door({ recorder, signing, allowPlain, counters, announcer, monotonic }),
+    door: new Door({
+      recorder,
+      signing,
+      allowPlain,
+      hosts,
+      readers: new Set(readers),
+      counters,
+      announcer,
+      now,
+      monotonic,
+    }),
     async bind({ onDatagram, onError }) {
       if (bindError) throw bindError;
       receive = onDatagram;

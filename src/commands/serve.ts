@@ -97,21 +97,25 @@ function makeDoor(
   log: Log,
 ): Door {
   const monotonic = () => performance.now();
+  const now = Date.now;
+  const { hosts } = clientLog;
   const recorder = new Recorder({
-    registry: new Registry(clientLog.hosts, server.max_clients),
+    registry: new Registry(hosts, server.max_clients),
     store: clientLog,
-    now: Date.now,
+    now,
     onListenerError: (error) => log.error(`This is a bug in dynip: ${String(error)}`),
   });
   const isPublic = server.server_ip === "*" || !isPrivate(server.server_ip);
   const announcer = new Announcer({ log, isPublic, monotonic });
   recorder.subscribe((change) => announcer.changed(change));
+  const readers = new Set(server.readers);
   const signing = secret && {
     keyOf: keyring(secret, server.generations),
     cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
   };
   const allowPlain = !secret || server.allow_plain;
-  return new Door({ recorder, signing, allowPlain, counters, announcer, monotonic });
+  const parts = { hosts, readers, counters, announcer, now, monotonic };
+  return new Door({ recorder, signing, allowPlain, ...parts });
 }
 
 /**

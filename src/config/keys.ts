@@ -133,6 +133,15 @@ export const SECTIONS = {
         "How many plain names to record. When they are reached, pings of new plain names are dropped; " +
         "the known ones are still recorded.",
     }),
+    /** The signed names that may ask where every host is. */
+    readers: key<readonly string[]>({
+      default: [],
+      read: readSignedNames,
+      comment:
+        'The names of machines that may ask where every host is, by "dynip ping --find". Every other ' +
+        "name may ask where itself is alone.",
+      example: '["laptop"]',
+    }),
     /** The generations of the keys that were revoked, by signed name; at least 1. */
     generations: key<ReadonlyMap<string, number>>({
       default: new Map(),
@@ -217,6 +226,13 @@ function readHosts(value: unknown): readonly string[] {
 
 /** Letters of any script; at least one, because a resolver takes "1" for the address 0.0.0.1. */
 const HOST_NAME = /^(?=.*\p{L})[\p{L}\p{M}\p{N}._-]+$/u;
+
+function readSignedNames(value: unknown): readonly string[] {
+  const isName = (name: unknown) => typeof name === "string" && isSignedName(name);
+  const wrong = Array.isArray(value) ? value.filter((name) => !isName(name)) : [value];
+  if (wrong.length > 0) throw new Must(`a list of names of ${SIGNED_NAME_RULE}`, show(wrong[0]));
+  return value as string[];
+}
 
 function readGenerations(value: unknown): ReadonlyMap<string, number> {
   if (!isTable(value)) throw new Must("a section, [server.generations]", show(value));

@@ -8,7 +8,7 @@
 export const EPOCH_MS = 30_000;
 
 /** What a cookie is asked for. A cookie for one purpose is bad for every other. */
-export type Purpose = "ping";
+export type Purpose = "ping" | "question";
 
 /** Makes and checks the cookies of one server process. */
 export class Cookies {
@@ -22,10 +22,11 @@ export class Cookies {
   /**
    * Makes the cookie of a challenge.
    * @param address the datagram's source, canonical; without its port, which a NAT may change
-   * @param name the signed name
-   * @param seen when the name was last seen by signed pings in this address family, milliseconds
-   *   since 1970, or 0 if never: the next accepted ping changes it, and the cookie is bad from then
-   *   on. So an answer to a challenge that somebody held back moves no record backwards.
+   * @param name the signed name that pings or asks
+   * @param seen 0 for a question, which changes nothing. For a ping: when the name was last seen by
+   *   signed pings in this address family, milliseconds since 1970, or 0 if never. The next accepted
+   *   ping changes it, and the cookie is bad from then on. So an answer to a challenge that somebody
+   *   held back moves no record backwards.
    * @param now a monotonic clock, in milliseconds
    * @returns 32 lower-case hexadecimal digits
    */

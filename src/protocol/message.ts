@@ -33,15 +33,38 @@
  *   bytes, the generation a decimal number, 1 unless raised. The server derives keys; a client holds
  *   the secret, and can be any name, or only its own K_name. Raising the generation revokes the older
  *   key.
- * - Types other than P, A and C, and versions other than 1, are dropped. Q and R are reserved for
- *   questions and answers.
+ * - Types other than P, A, C, Q and R, and versions other than 1, are dropped.
  *
- * What a server accepts is in registry.ts, its cookies in cookie.ts, what a client does in exchange.ts.
+ * ## Questions: where is a host?
+ *
+ * A question changes nothing, so it has no counter. It is always 352 bytes, an answer always 163, so
+ * that no answer is longer than its question:
+ *
+ *     offset  question `Q`                          offset  answer `R`
+ *          0  `dynip/1 Q `                               0  `dynip/1 R `
+ *         10  nonce, 16 digits, space                   10  the question's nonce, space
+ *         27  cookie or 32 zeros, 32 digits, space      27  `1`: from signed pings, or `0`; space
+ *         60  asker (n), space, name asked for (m),     29  IPv4: address, 32 digits, space; age,
+ *             space, 257 - n - m zeros, space               8 digits, space; stay, 8 digits, space
+ *        320  MAC, 32 digits                            80  IPv6: the same three
+ *                                                      131  MAC, 32 digits
+ *
+ * - Both names are signed names. The MACs of question and answer are by the asker's key.
+ * - The age is how many seconds ago the host was last seen at the address, the stay how many seconds
+ *   ago it was first seen there. Both are by the server's clock, so that no two clocks need agree;
+ *   0 at least, and `ffffffff` where they do not fit.
+ * - An address that is not known is 32 zeros, its age and its stay 8 zeros. Of a name that is unknown,
+ *   or not for this asker, no address is known, and the flag is `0`.
+ * - The server answers a question without a good cookie with `C`, whose counter is 16 zeros.
+ *
+ * What a server accepts is in registry.ts, whom it answers in questions.ts, its cookies in cookie.ts;
+ * what a client does is in exchange.ts and find.ts.
  *
  * Pure: no socket, no clock, no file. Hostile input is a value, not an exception.
  */
 import { isUtf8 } from "node:buffer";
 
+import { addressFromHex, addressToHex } from "./address.ts";
 import { hasNameCharacters } from "./name.ts";
 
 /** The UDP port that DynIP 0.1e chose. */
@@ -56,7 +79,7 @@ export const SIGNED_PREFIX = "dynip/";
 /** The length of a secret, and of a key, in bytes. */
 export const KEY_BYTES = 32;
 
-/** The cookie of a ping that has none. */
+/** The cookie of a ping or a question that has none. */
 export const NO_COOKIE = "0".repeat(32);
 
 /** A signed ping. Numbers are lower-case hexadecimal, as on the wire. */
@@ -70,25 +93,62 @@ export interface Ping {
   readonly cookie: string;
 }
 
-/** A server's answer to a {@link Ping}. */
+/** A server's reply to a {@link Ping}, and its challenge of a {@link Question}. */
 export interface Reply {
   /** A: accepted. C: challenge. */
   readonly type: "A" | "C";
-  /** 16 digits. A: the counter now stored. C: the counter to use next. */
+  /** 16 digits. A: the counter now stored. C: the counter to use next, zeros for a question. */
   readonly counter: string;
-  /** The ping's. */
+  /** The ping's or the question's. */
   readonly nonce: string;
   /** 32 digits. A: the address the server saw, IPv4 mapped. C: the cookie to send back. */
   readonly value: string;
 }
 
+/** A signed question: where is `name`? */
+export interface Question {
+  /** Who asks: a signed name, whose key makes the MAC. */
+  readonly asker: string;
+  /** The host asked for: a signed name. */
+  readonly name: string;
+  /** 16 digits. */
+  readonly nonce: string;
+  /** 32 digits, {@link NO_COOKIE} for none. */
+  readonly cookie: string;
+}
+
+/** Where a host is in one address family. Times are whole seconds by the server's clock. */
+export interface Place {
+  /** Canonical. */
+  readonly address: string;
+  /** How long ago the host was last seen there; 0 to {@link LONGEST_AGE}, which is that or more. */
+  readonly age: number;
+  /** How long ago the host was first seen there; likewise. */
+  readonly stay: number;
+}
+
+/** A server's answer to a {@link Question}. */
+export interface Answer {
+  /** The question's. */
+  readonly nonce: string;
+  /** Whether signed pings say so; false for plain ones, and where nothing is known. */
+  readonly isSigned: boolean;
+  /** Undefined where no address is known. */
+  readonly ipv4: Place | undefined;
+  readonly ipv6: Place | undefined;
+}
+
+/** The longest age on the wire, in seconds: 136 years. */
+export const LONGEST_AGE = 0xffff_ffff;
+
 /** Why a datagram was dropped. */
 export type DropReason = "empty" | "not UTF-8" | "not a name" | "malformed";
 
-/** What a datagram to a server says. A signed ping's MAC is not checked yet: see {@link hasMac}. */
+/** What a datagram to a server says. The MAC of a signed one is not checked yet: see {@link hasMac}. */
 export type Message =
   | { readonly type: "plain"; readonly name: string }
   | { readonly type: "signed"; readonly ping: Ping }
+  | { readonly type: "question"; readonly question: Question }
   | { readonly type: "dropped"; readonly reason: DropReason };
 
 /**
@@ -113,7 +173,9 @@ export function encodePing({ name, counter, nonce, cookie }: Ping, key: Uint8Arr
 /** What a datagram to a server says, or why it is dropped. Takes any bytes of any length; never throws. */
 export function decode(datagram: Uint8Array): Message {
   if (datagram.length === 0) return DROPPED.empty;
-  if (isSigned(datagram)) return decodePing(datagram);
+  if (isSigned(datagram)) {
+    return datagram.length === QUESTION_BYTES ? decodeQuestion(datagram) : decodePing(datagram);
+  }
   // Nearly every name is ASCII; decoding UTF-8 costs three times as much.
   if (isAsciiName(datagram)) return { type: "plain", name: ascii(datagram) };
   const bytes = cutUtf8(datagram, MAX_NAME_BYTES);
@@ -140,7 +202,47 @@ export function decodeReply(datagram: Uint8Array): Reply | undefined {
   return { type: type as Reply["type"], counter: counter!, nonce: nonce!, value: value! };
 }
 
-/** Whether a datagram that was decoded as a ping or a reply ends in its MAC by `key`. */
+/**
+ * A question's bytes.
+ * @param key the asker's
+ * @throws RangeError when a field is malformed
+ */
+export function encodeQuestion(
+  { asker, name, nonce, cookie }: Question,
+  key: Uint8Array,
+): Uint8Array {
+  const names = `${asker} ${name} `;
+  const zeros = "0".repeat(Math.max(0, NAMES_BYTES - names.length));
+  return sign(`${VERSION}Q ${nonce} ${cookie} ${names}${zeros} `, key, QUESTION);
+}
+
+/**
+ * An answer's bytes.
+ * @param key the asker's
+ * @throws RangeError when a field is malformed
+ */
+export function encodeAnswer(
+  { nonce, isSigned: flag, ipv4, ipv6 }: Answer,
+  key: Uint8Array,
+): Uint8Array {
+  const places = `${encodePlace(ipv4)} ${encodePlace(ipv6)}`;
+  return sign(`${VERSION}R ${nonce} ${Number(flag)} ${places} `, key, ANSWER);
+}
+
+/** What a datagram to a client says; undefined when it is no answer. The MAC is not checked yet. */
+export function decodeAnswer(datagram: Uint8Array): Answer | undefined {
+  if (datagram.length !== ANSWER_BYTES) return undefined;
+  const [, nonce, flag, ipv4, ipv6] = ANSWER.exec(ascii(datagram)) ?? [];
+  if (nonce === undefined) return undefined;
+  return {
+    nonce,
+    isSigned: flag === "1",
+    ipv4: decodePlace(ipv4!),
+    ipv6: decodePlace(ipv6!),
+  };
+}
+
+/** Whether a datagram that was decoded as a signed message ends in its MAC by `key`. */
 export function hasMac(datagram: Uint8Array, key: Uint8Array): boolean {
   const end = datagram.length - MAC_DIGITS;
   claimedMac.setFromHex(ascii(datagram, end));
@@ -211,6 +313,10 @@ const MAC_DIGITS = 32;
 const REPLY_BYTES = 109;
 const SHORTEST_PING = 111;
 const LONGEST_PING = 238;
+const QUESTION_BYTES = 352;
+const ANSWER_BYTES = 163;
+/** Of a question, between the cookie's space and the MAC's: both names and the zeros, two spaces. */
+const NAMES_BYTES = 259;
 
 /** How the signed datagrams to a server begin, and how long they are: pings, and questions. */
 export const SIGNED_SHAPES = [
@@ -223,6 +329,17 @@ const WHOLE_SIGNED_NAME = new RegExp(`^${SIGNED_NAME}$`);
 const NUMBERS = "([0-9a-f]{16}) ([0-9a-f]{16}) ([0-9a-f]{32})";
 const PING = new RegExp(`^dynip/1 P ${NUMBERS} (${SIGNED_NAME}) [0-9a-f]{32}$`);
 const REPLY = new RegExp(`^dynip/1 ([AC]) ${NUMBERS} [0-9a-f]{32}$`);
+const QUESTION = new RegExp(
+  `^dynip/1 Q [0-9a-f]{16} [0-9a-f]{32} ${SIGNED_NAME} ${SIGNED_NAME} 0+ [0-9a-f]{32}$`,
+);
+/** Nothing known, or an address of the right family and its two ages. */
+const UNKNOWN = `${"0".repeat(32)} 0{8} 0{8}`;
+const IPV4_PLACE = `${UNKNOWN}|0{20}ffff[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{8}`;
+const IPV6_PLACE = `${UNKNOWN}|(?!0{32}|0{20}ffff)[0-9a-f]{32} [0-9a-f]{8} [0-9a-f]{8}`;
+const NOWHERE = /^0+$/;
+const ANSWER = new RegExp(
+  `^dynip/1 R ([0-9a-f]{16}) (0|1(?! ${UNKNOWN} ${UNKNOWN})) (${IPV4_PLACE}) (${IPV6_PLACE}) [0-9a-f]{32}$`,
+);
 
 const utf8 = new TextEncoder();
 const SIGNED_BYTES = utf8.encode(SIGNED_PREFIX);
@@ -262,6 +379,37 @@ function decodePing(datagram: Uint8Array): Message {
   const nonce = text.slice(27, 43);
   const cookie = text.slice(44, 76);
   return { type: "signed", ping: { name: text.slice(77, -33), counter, nonce, cookie } };
+}
+
+function decodeQuestion(datagram: Uint8Array): Message {
+  const text = ascii(datagram);
+  if (!QUESTION.test(text)) return DROPPED.malformed;
+  const end = text.indexOf(" ", 60);
+  const asker = text.slice(60, end);
+  const name = text.slice(end + 1, text.indexOf(" ", end + 1));
+  const nonce = text.slice(10, 26);
+  return { type: "question", question: { asker, name, nonce, cookie: text.slice(27, 59) } };
+}
+
+function encodePlace(place: Place | undefined): string {
+  if (place === undefined) return `${"0".repeat(32)} 00000000 00000000`;
+  return `${addressToHex(place.address)} ${encodeAge(place.age)} ${encodeAge(place.stay)}`;
+}
+
+function decodePlace(text: string): Place | undefined {
+  const [address = "", age = "", stay = ""] = text.split(" ");
+  if (NOWHERE.test(address)) return undefined;
+  return {
+    address: addressFromHex(address),
+    age: Number.parseInt(age, 16),
+    stay: Number.parseInt(stay, 16),
+  };
+}
+
+/** @param seconds any number */
+function encodeAge(seconds: number): string {
+  const whole = Math.min(Math.max(0, Math.floor(seconds)), LONGEST_AGE);
+  return whole.toString(16).padStart(8, "0");
 }
 
 /** One character per byte, so that no byte above 127 becomes a character that a pattern accepts. */

@@ -25,7 +25,10 @@ export interface AnnouncerParts {
   monotonic: () => number;
 }
 
-/** Says in the log what happens to pings. */
+/** What a dropped datagram with a name is, in the words of its message. */
+export type DroppedKind = "ping" | "question";
+
+/** Says in the log what happens to pings and questions. */
 export class Announcer {
   readonly #log: Log;
   readonly #isPublic: boolean;
@@ -74,26 +77,37 @@ export class Announcer {
     if (previous !== undefined) this.#warnOfReturn(name, previous, address);
   }
 
-  /** Says that a signed ping was challenged. */
+  /** Says that a question was answered. */
+  asked(asker: string, name: string, isTold: boolean): void {
+    const unknown = isTold ? "" : `, which is unknown, or not for ${shortName(asker)}`;
+    this.#info?.(`${shortName(asker)} asked for ${shortName(name)}${unknown}`);
+  }
+
+  /** Says that a signed ping or a question was challenged. */
   challenged(name: string, address: string): void {
     this.#debug?.(`challenged ${shortName(name)} at ${address}`);
   }
 
   /**
    * Says that a datagram was dropped: a warning where a person can do something about it.
-   * @param what the name in the ping, or the size in bytes of what is no ping
+   * @param what the name in the ping, the asker's in a question, or the size in bytes of anything else
    */
-  dropped(reason: Reason, what: string | number, address: string): void {
-    if (typeof what === "string") this.#warn(reason, what, address);
+  dropped(
+    reason: Reason,
+    what: string | number,
+    address: string,
+    kind: DroppedKind = "ping",
+  ): void {
+    if (typeof what === "string") this.#warn(reason, what, address, kind);
     this.#debug?.(
       `dropped ${typeof what === "number" ? `${what} bytes` : shortName(what)} from ${address}: ${reason}`,
     );
   }
 
-  #warn(reason: Reason, name: string, address: string): void {
+  #warn(reason: Reason, name: string, address: string, kind: DroppedKind): void {
     if (reason === "wrong MAC") {
       if (!this.#mayWarnOfMac("")) return;
-      const message = `dropped a ping from ${address}: wrong MAC for ${shortName(name)}`;
+      const message = `dropped a ${kind} from ${address}: wrong MAC for ${shortName(name)}`;
       const hint = this.#warned.has(reason) ? undefined : WRONG_MAC_HINT;
       if (this.#write("wrong MAC", address, "warn", message, hint)) this.#warned.add(reason);
       return;
@@ -101,7 +115,7 @@ export class Announcer {
     const words = WARNINGS[reason];
     if (words === undefined || this.#warned.has(reason)) return;
     this.#warned.add(reason);
-    const [message, hint] = words(shortName(name), address);
+    const [message, hint] = words(shortName(name), address, kind);
     this.#log.warn(message, hint);
   }
 
@@ -182,7 +196,11 @@ const WRONG_MAC_HINT =
   "the client has another secret, or an older key of this name; or somebody else sent this";
 
 /** A warning and its hint. */
-type Warning = (name: string, address: string) => readonly [message: string, hint: string];
+type Warning = (
+  name: string,
+  address: string,
+  kind: DroppedKind,
+) => readonly [message: string, hint: string];
 
 /** What is warned of once. */
 const WARNINGS: Partial<Record<Reason, Warning>> = {
@@ -194,8 +212,8 @@ const WARNINGS: Partial<Record<Reason, Warning>> = {
     `dropped the new name ${name} from ${address}: as many as max_clients are known`,
     "raise max_clients in [server], or remove names from the client log while it is stopped",
   ],
-  "no secret": (name, address) => [
-    `dropped a signed ping of ${name} from ${address}: this server has no secret`,
+  "no secret": (name, address, kind) => [
+    `dropped a signed ${kind} of ${name} from ${address}: this server has no secret`,
     "is the secret missing here? It belongs in the configuration or in DYNIP_SECRET. A server that " +
       "shall have none needs clients without one",
   ],

@@ -11,16 +11,18 @@ export type Reason =
   | "wrong MAC"
   | "copy"
   | "too many challenges"
+  | "too many questions"
   | "not durable";
 
 /** How many datagrams ended in which way. It is live: the server counts while others read. */
-export type Counters = Record<"accepted" | "challenged" | Reason, number>;
+export type Counters = Record<"accepted" | "challenged" | "answered" | Reason, number>;
 
 /** Counters that are all 0. */
 export function newCounters(): Counters {
   return {
     accepted: 0,
     challenged: 0,
+    answered: 0,
     empty: 0,
     "not UTF-8": 0,
     "not a name": 0,
@@ -32,16 +34,18 @@ export function newCounters(): Counters {
     "wrong MAC": 0,
     copy: 0,
     "too many challenges": 0,
+    "too many questions": 0,
     "not durable": 0,
   };
 }
 
-/** `2 pings accepted, 1 challenged, 3 datagrams dropped (3 malformed)`. */
-export function describeCounters({ accepted, challenged, ...dropped }: Counters): string {
+/** `2 pings accepted, 1 challenged, 3 datagrams dropped (3 malformed)`; with the questions, if any. */
+export function describeCounters({ accepted, answered, challenged, ...dropped }: Counters): string {
   const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
   const total = reasons.reduce((sum, [, number]) => sum + number, 0);
   const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
-  return `${count(accepted, "ping")} accepted, ${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
+  const questions = answered === 0 ? "" : `${count(answered, "question")} answered, `;
+  return `${count(accepted, "ping")} accepted, ${questions}${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
 }
 
 /** `1 ping`, `2 pings`. */

@@ -1,7 +1,7 @@
 /**
- * The UDP door: decodes each datagram, checks MAC and cookie, hands the ping to the recorder and
- * answers. What a datagram may change is for registry.ts to decide; hostile input is dropped and
- * counted, never thrown.
+ * The UDP door: decodes each datagram, checks MAC and cookie, hands a ping to the recorder and a question
+ * to questions.ts, and answers. What a datagram may change is for registry.ts to decide; hostile input
+ * is dropped and counted, never thrown.
  */
 import { addressToHex, isUnicast } from "../protocol/address.ts";
 import type { Cookies } from "../protocol/cookie.ts";
@@ -13,16 +13,18 @@ import {
   hasMac,
   NO_COOKIE,
   type Ping,
+  type Question,
   type Reply,
 } from "../protocol/message.ts";
 import type { Log } from "../system/log.ts";
 import type { BindOptions, BoundSocket, DatagramHandler } from "../system/udp.ts";
-import type { Announcer } from "./announce.ts";
-import type { Counters, Reason } from "./counters.ts";
+import type { DroppedKind } from "./announce.ts";
+import type { Reason } from "./counters.ts";
 import { limitPerSecond } from "./limit.ts";
+import { type QuestionParts, Questions } from "./questions.ts";
 import type { Recorder, Settled } from "./recorder.ts";
 
-/** What signed pings are checked with. */
+/** What signed pings and questions are checked with. */
 export interface Signing {
   /** The key of a signed name. */
   keyOf: (name: string) => Uint8Array;
@@ -30,16 +32,12 @@ export interface Signing {
 }
 
 /** What the door is built from. */
-export interface DoorParts {
+export interface DoorParts extends QuestionParts {
   recorder: Recorder;
   /** Undefined where the server has no secret. */
   signing: Signing | undefined;
   /** Whether plain pings are recorded. */
   allowPlain: boolean;
-  counters: Counters;
-  announcer: Announcer;
-  /** Milliseconds of a monotonic clock. */
-  monotonic: () => number;
 }
 
 export interface LoopParts {
@@ -77,12 +75,15 @@ export async function listenLoop({ door, bind, settled, log, signal }: LoopParts
 export class Door {
   readonly #parts: DoorParts;
   readonly #mayChallenge: (key: string) => boolean;
+  /** Undefined where the server has no secret. */
+  readonly #questions: Questions | undefined;
   #socket: Pick<BoundSocket, "send"> | undefined;
   #isClosed = false;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
     this.#mayChallenge = limitPerSecond(CHALLENGES_PER_SECOND, parts.monotonic);
+    this.#questions = parts.signing && new Questions(parts, parts.signing.cookies);
   }
 
   /** Lets datagrams in; answers leave by this socket. */
@@ -106,6 +107,8 @@ export class Door {
         return this.#plain(message.name, address);
       case "signed":
         return this.#signed(message.ping, datagram, { address, port, peer });
+      case "question":
+        return this.#question(message.question, datagram, { address, port, peer });
     }
   };
 
@@ -143,17 +146,31 @@ export class Door {
     this.#reply("C", encodeCounter(outcome.counter), cookie, ping, key, from);
   }
 
+  #question(question: Question, datagram: Uint8Array, from: Peer): void {
+    const { asker } = question;
+    const { address } = from;
+    const key = this.#parts.signing?.keyOf(asker);
+    if (!key) return this.#drop("no secret", asker, address, "question");
+    if (!hasMac(datagram, key)) return this.#drop("wrong MAC", asker, address, "question");
+    const reply = this.#questions!.reply(question, key, address);
+    if (!reply) return this.#drop("too many questions", asker, address, "question");
+    this.#send(reply, from);
+  }
+
   #reply(
     type: Reply["type"],
     counter: string,
     value: string,
     { nonce }: Ping,
     key: Uint8Array,
-    { address, port, peer }: Peer,
+    from: Peer,
   ): void {
+    this.#send(encodeReply({ type, counter, nonce, value }, key), from);
+  }
+
+  #send(reply: Uint8Array, { address, port, peer }: Peer): void {
     // A forged source may ask for an answer to everyone (broadcast), or to no one.
-    if (port === 0 || !isUnicast(address)) return;
-    this.#socket?.send(encodeReply({ type, counter, nonce, value }, key), port, peer);
+    if (port !== 0 && isUnicast(address)) this.#socket?.send(reply, port, peer);
   }
 
   readonly #count: Settled = (isDurable, name, address) => {
@@ -161,9 +178,9 @@ export class Door {
     else this.#drop("not durable", name, address);
   };
 
-  #drop(reason: Reason, what: string | number, address: string): void {
+  #drop(reason: Reason, what: string | number, address: string, kind?: DroppedKind): void {
     this.#parts.counters[reason]++;
-    this.#parts.announcer.dropped(reason, what, address);
+    this.#parts.announcer.dropped(reason, what, address, kind);
   }
 }
 

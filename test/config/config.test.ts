@@ -35,6 +35,7 @@ test("an empty file has DynIP 0.1e's defaults", () => {
       client_log_path: "dynip.json",
       max_clients: 10_000,
       allow_plain: false,
+      readers: [],
       generations: new Map(),
     },
     client: {
@@ -59,6 +60,7 @@ test("a value of the file holds for its section only", () => {
     client_log_path = "/var/lib/dynip/dynip.json"
     max_clients = 1
     allow_plain = true
+    readers = ["phone", "attic-pi.local"]
     [server.generations]
     laptop = 2
     "attic-pi.local" = 3
@@ -76,6 +78,7 @@ test("a value of the file holds for its section only", () => {
     client_log_path: "/var/lib/dynip/dynip.json",
     max_clients: 1,
     allow_plain: true,
+    readers: ["phone", "attic-pi.local"],
     generations: new Map([
       ["laptop", 2],
       ["attic-pi.local", 3],
@@ -168,7 +171,7 @@ describe("an error names the mistake", () => {
     ],
     [
       "[server]\nserver_prot = 1",
-      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, allow_plain, max_clients, generations',
+      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, allow_plain, max_clients, readers, generations',
     ],
     [
       "[client]\ntoString = 1",
@@ -188,6 +191,18 @@ describe("an error names the mistake", () => {
       "server_hostname in [client] is 1, must be a host name or an IP address, without a port, or a list of such",
     ],
     ["[server]\nallow_plain = 1", "allow_plain in [server] is 1, must be true or false"],
+    [
+      '[server]\nreaders = "phone"',
+      'readers in [server] is "phone", must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+    ],
+    [
+      '[server]\nreaders = ["phone", "Laptop"]',
+      'readers in [server] is "Laptop", must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+    ],
+    [
+      "[server]\nreaders = [1]",
+      "readers in [server] is 1, must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen",
+    ],
     [
       "[server]\ngenerations = 1",
       "generations in [server] is 1, must be a section, [server.generations]",
