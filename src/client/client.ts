@@ -11,13 +11,17 @@ import {
   exchange,
   type ExchangeParts,
   GIVE_UP_MS,
+  type Line,
   SCHEDULE,
 } from "./exchange.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, type InboxParts } from "./inbox.ts";
 import { type Connect, Paths } from "./paths.ts";
 
 /** What a client is built from. */
-export interface ClientParts extends ExchangeParts {
+export interface ClientParts extends ExchangeParts, NetworkParts {}
+
+/** What finding and reaching a server takes of the world. */
+export interface NetworkParts extends InboxParts {
   /** A host name's IP addresses, link-local ones with their zone. Rejects when there is none. */
   resolve: (hostname: string) => Promise<string[]>;
   connect: Connect;
@@ -64,11 +68,9 @@ export async function pingServer(
   parts: ClientParts,
 ): Promise<PingResult[]> {
   const deadline = parts.monotonic() + timeout;
-  let addresses = [hostname];
+  let addresses: string[];
   try {
-    const until = Math.min(deadline, parts.monotonic() + GIVE_UP_MS);
-    const resolve = () => resolveInTime(hostname, until, parts);
-    if (!isAddress(hostname)) addresses = await retry(resolve, () => true, until, parts);
+    addresses = await findAddresses(hostname, deadline, parts);
   } catch (error) {
     return [{ kind: "failed", error: error as Error }];
   }
@@ -106,6 +108,47 @@ export async function sendPacket(
     if (!socket.send(encodePlain(name))) throw new Error("the system's send queue is full");
   } finally {
     socket.close();
+  }
+}
+
+/**
+ * A server's addresses. Asks the resolver at the schedule's times.
+ * @param hostname a host name or an IP address
+ * @param deadline by the monotonic clock, to give up earlier than the schedule does
+ * @throws ResolverSilentError, or the resolver's error
+ */
+export async function findAddresses(
+  hostname: string,
+  deadline: number,
+  parts: NetworkParts,
+): Promise<string[]> {
+  if (isAddress(hostname)) return [hostname];
+  const until = Math.min(deadline, parts.monotonic() + GIVE_UP_MS);
+  const resolve = () => resolveInTime(hostname, until, parts);
+  return await retry(resolve, () => true, until, parts);
+}
+
+/**
+ * Opens a line to a server, at the schedule's times while the network is down, and closes it after use.
+ * @param candidates the server's addresses to try, in order of preference; at least one
+ * @param deadline by the monotonic clock, to give up earlier than the schedule does
+ * @throws the system's error, or what `use` throws
+ */
+export async function withLine<T>(
+  candidates: readonly string[],
+  port: number,
+  deadline: number,
+  parts: NetworkParts,
+  use: (line: Line) => Promise<T>,
+): Promise<T> {
+  const inbox = new Inbox(parts);
+  const onDatagram = (datagram: Uint8Array, address: string): void => inbox.put(datagram, address);
+  const paths = new Paths(candidates, { ...parts, port, onDatagram });
+  try {
+    await retry(() => paths.best(1), isNetworkDown, deadline, parts);
+    return await use({ paths, inbox });
+  } finally {
+    paths.close();
   }
 }
 
@@ -184,23 +227,17 @@ async function sendSigned(
   deadline: number,
   parts: ClientParts,
 ): Promise<PingResult> {
-  const inbox = new Inbox(parts);
-  const onDatagram = (datagram: Uint8Array, address: string): void => inbox.put(datagram, address);
-  const paths = new Paths(candidates, { ...parts, port, onDatagram });
-  try {
-    await retry(() => paths.best(1), isNetworkDown, deadline, parts);
-    const from = { paths, inbox, counters };
-    return { kind: "acknowledged", ...(await exchange(identity, from, deadline, parts)) };
-  } finally {
-    paths.close();
-  }
+  return await withLine(candidates, port, deadline, parts, async (line) => ({
+    kind: "acknowledged",
+    ...(await exchange(identity, line, counters, deadline, parts)),
+  }));
 }
 
 /** A host's addresses. A resolver may be silent for longer than there is time. */
 async function resolveInTime(
   hostname: string,
   until: number,
-  { resolve, monotonic, sleep, observe }: ClientParts,
+  { resolve, monotonic, sleep, observe }: NetworkParts,
 ): Promise<string[]> {
   const answered = new AbortController();
   const silence = sleep(Math.max(0, until - monotonic()), answered.signal).then(() => undefined);
@@ -249,7 +286,7 @@ async function retry<T>(
   act: () => Promise<T>,
   isTransient: (error: unknown) => boolean,
   deadline: number,
-  { monotonic, sleep }: ClientParts,
+  { monotonic, sleep }: NetworkParts,
 ): Promise<T> {
   const start = monotonic();
   const never = new AbortController().signal;

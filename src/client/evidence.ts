@@ -1,8 +1,8 @@
-/** What is known of the pings to one server while they are under way, for messages. */
+/** What is known of the pings or questions to one server while they are under way, for messages. */
 import { familyOf, isAddress } from "../protocol/address.ts";
 import { errorCode, reasonOf } from "../system/errors.ts";
 
-/** What happens to pings. */
+/** What happens to pings and questions. */
 export type ClientEvent =
   /** The server's host name has these addresses. */
   | { readonly kind: "resolved"; readonly addresses: readonly string[] }
@@ -17,7 +17,9 @@ export type ClientEvent =
   /** A datagram that is no reply signed with the ping's key. Anyone can forge one. */
   | { readonly kind: "unsigned"; readonly address: string; readonly bytes: number }
   | { readonly kind: "challenged"; readonly address: string }
-  | { readonly kind: "acknowledged"; readonly address: string };
+  | { readonly kind: "acknowledged"; readonly address: string }
+  /** An answer to a question. */
+  | { readonly kind: "answered"; readonly address: string };
 
 export type Observe = (event: ClientEvent) => void;
 
@@ -133,6 +135,8 @@ export function describeEvent(event: ClientEvent): string {
       return `a challenge from ${event.address}`;
     case "acknowledged":
       return `an acknowledgement from ${event.address}`;
+    case "answered":
+      return `an answer from ${event.address}`;
   }
 }
 

@@ -5,13 +5,14 @@
 import { addressFromHex } from "../protocol/address.ts";
 import {
   decodeCounter,
+  decodeReply,
   encodeCounter,
   encodePing,
   NO_COOKIE,
   type Reply,
 } from "../protocol/message.ts";
 import type { Counters } from "./counters.ts";
-import type { Inbox, InboxParts } from "./inbox.ts";
+import type { Inbox, InboxParts, Wanted } from "./inbox.ts";
 import type { Path, Paths } from "./paths.ts";
 
 /** What an exchange takes of the world. */
@@ -41,15 +42,21 @@ export interface Acknowledgement {
   readonly clockAhead: number;
 }
 
+/** What one exchange with a server uses: its sockets, and what has come on them. */
+export interface Line {
+  readonly paths: Paths;
+  readonly inbox: Inbox;
+}
+
 /**
- * When a ping is sent, in milliseconds after the first, and when it is given up: the schedule of
+ * When a ping or a question is sent, in milliseconds after the first, and when it is given up: the schedule of
  * RFC 8489, section 6.2.1. A machine that boots may have no network, or no resolver, for a while.
  */
 export const SCHEDULE: readonly number[] = [0, 500, 1500, 3500, 7500, 15_500, 31_500];
 export const GIVE_UP_MS = 39_500;
 
 /** A client with any clock can answer the first challenge; later ones have other causes. */
-const MAX_CHALLENGES = 3;
+export const MAX_CHALLENGES = 3;
 
 /** A datagram that was sent, by its nonce. */
 interface Sent {
@@ -61,52 +68,38 @@ interface Sent {
 
 /**
  * Pings until an acknowledgement. Each datagram has a new nonce and a higher counter, so that the
- * server can tell it from a replay. The first two go to the first address alone; with each one after
- * them the next address is pinged as well, and a reply from any address counts. A challenge is
- * answered at once where it came from, and the schedule starts again.
- * @param inbox gets what comes on the paths
+ * server can tell it from a replay. A challenge is answered at once where it came from, and the
+ * schedule starts again.
  * @param deadline by the monotonic clock, to give up earlier than the schedule does
  * @throws NoAcknowledgementError
  */
 export async function exchange(
   { name, key }: { name: string; key: Uint8Array },
-  { paths, inbox, counters }: { paths: Paths; inbox: Inbox; counters: Counters },
+  line: Line,
+  counters: Counters,
   deadline: number,
-  { now, monotonic, nonce: newNonce, observe }: ExchangeParts,
+  parts: ExchangeParts,
 ): Promise<Acknowledgement> {
+  const { now, nonce: newNonce, observe } = parts;
   const sent = new Map<string, Sent>();
-
-  function send(path: Path): string {
-    const { address, cookie, socket } = path;
-    const nonce = newNonce();
-    const counter = encodeCounter(counters.next());
-    sent.set(nonce, { path, cookie, clock: Math.floor(now() * 1000) });
-    try {
-      socket.send(encodePing({ name, counter, nonce, cookie }, key));
-      observe({ kind: "sent", address });
-    } catch (error) {
-      // The schedule goes on: the network may come up.
-      observe({ kind: "unsent", address, error: error as Error });
-    }
-    return nonce;
-  }
-
   for (let challenges = 0; ; challenges++) {
     // An acknowledgement is good whenever it comes. A challenge of a datagram from before the last
     // challenge is late, or a copy, and says nothing new.
     const current = new Set<string>();
+    const make = (path: Path): Uint8Array => {
+      const { cookie } = path;
+      const nonce = newNonce();
+      const counter = encodeCounter(counters.next());
+      sent.set(nonce, { path, cookie, clock: Math.floor(now() * 1000) });
+      current.add(nonce);
+      return encodePing({ name, counter, nonce, cookie }, key);
+    };
     const isOurs = ({ type, nonce, counter }: Reply): boolean =>
       type === "A"
         ? sent.has(nonce)
         : current.has(nonce) && Number.isSafeInteger(decodeCounter(counter));
-    const start = monotonic();
-    let reply: Reply | undefined;
-    for (const index of SCHEDULE.keys()) {
-      for (const path of await paths.best(Math.max(1, index))) current.add(send(path));
-      const next = SCHEDULE[index + 1] ?? GIVE_UP_MS;
-      reply = await inbox.take(key, isOurs, Math.min(start + next, deadline));
-      if (reply || monotonic() >= deadline) break;
-    }
+    const wanted = { decode: decodeReply, key, isOurs };
+    const reply = await sendUntil(wanted, make, line, deadline, parts);
     if (!reply) throw new NoAcknowledgementError("no acknowledgement");
     const { path, cookie, clock } = sent.get(reply.nonce)!;
     const { address } = path;
@@ -124,6 +117,40 @@ export async function exchange(
     counters.follow(reply.counter);
     path.clockAhead = (clock - decodeCounter(reply.counter)) / 1e6;
     path.cookie = reply.value;
-    paths.prefer(path);
+    line.paths.prefer(path);
   }
+}
+
+/**
+ * Sends at the schedule's times until something wanted comes. The first two datagrams go to the first
+ * address alone; with each one after them the next address is sent to as well, and what comes from any
+ * address counts.
+ * @param make the next datagram for a path
+ * @param deadline by the monotonic clock, to give up earlier than the schedule does
+ * @returns undefined when nothing comes in time
+ */
+export async function sendUntil<T>(
+  wanted: Wanted<T>,
+  make: (path: Path) => Uint8Array,
+  { paths, inbox }: Line,
+  deadline: number,
+  { monotonic, observe }: InboxParts,
+): Promise<T | undefined> {
+  const start = monotonic();
+  for (const index of SCHEDULE.keys()) {
+    for (const path of await paths.best(Math.max(1, index))) {
+      const { address, socket } = path;
+      try {
+        socket.send(make(path));
+        observe({ kind: "sent", address });
+      } catch (error) {
+        // The schedule goes on: the network may come up.
+        observe({ kind: "unsent", address, error: error as Error });
+      }
+    }
+    const next = SCHEDULE[index + 1] ?? GIVE_UP_MS;
+    const message = await inbox.take(wanted, Math.min(start + next, deadline));
+    if (message !== undefined || monotonic() >= deadline) return message;
+  }
+  return undefined;
 }

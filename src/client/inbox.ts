@@ -1,5 +1,5 @@
 /** What a client's sockets have received and the exchange has not looked at yet. */
-import { decodeReply, hasMac, type Reply } from "../protocol/message.ts";
+import { hasMac } from "../protocol/message.ts";
 import type { Observe } from "./evidence.ts";
 
 /** What an inbox takes of the world. */
@@ -10,6 +10,16 @@ export interface InboxParts {
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Told what happens. */
   observe: Observe;
+}
+
+/** Which datagrams are wanted. */
+export interface Wanted<T> {
+  /** What a datagram says; undefined when it has another form. */
+  decode: (datagram: Uint8Array) => T | undefined;
+  /** The key of its MAC. */
+  key: Uint8Array;
+  /** Whether it answers what we have sent. */
+  isOurs: (message: T) => boolean;
 }
 
 /** Datagrams in the order in which they came. */
@@ -32,24 +42,20 @@ export class Inbox {
   }
 
   /**
-   * The next reply with a right MAC that `isOurs`. All other datagrams are ignored.
+   * The next wanted message with a right MAC. All other datagrams are ignored.
    * @param until by the monotonic clock
    * @returns undefined when there is none until then
    */
-  async take(
-    key: Uint8Array,
-    isOurs: (reply: Reply) => boolean,
-    until: number,
-  ): Promise<Reply | undefined> {
+  async take<T>({ decode, key, isOurs }: Wanted<T>, until: number): Promise<T | undefined> {
     for (;;) {
       for (;;) {
         const next = this.#datagrams.shift();
         if (next === undefined) break;
         const { datagram, address } = next;
-        const reply = decodeReply(datagram);
-        if (!reply || !hasMac(datagram, key)) {
+        const message = decode(datagram);
+        if (message === undefined || !hasMac(datagram, key)) {
           this.#parts.observe({ kind: "unsigned", address, bytes: datagram.length });
-        } else if (isOurs(reply)) return reply;
+        } else if (isOurs(message)) return message;
       }
       const left = until - this.#parts.monotonic();
       if (left <= 0) return undefined;

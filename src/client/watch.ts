@@ -1,4 +1,4 @@
-/** Pings a server, and says meanwhile what it waits for and what happens. */
+/** Pings a server, or asks it, and says meanwhile what it waits for and what happens. */
 import {
   type ClientParts,
   type Destination,
@@ -6,11 +6,11 @@ import {
   type PingResult,
   pingServer,
 } from "./client.ts";
-import { type ClientEvent, describeEvent, Evidence } from "./evidence.ts";
+import { describeEvent, Evidence, type Observe } from "./evidence.ts";
 import { GIVE_UP_MS } from "./exchange.ts";
 
 export interface Say {
-  /** Takes one line, once, if the ping is not over after 2 s; undefined for a log without it. */
+  /** Takes one line, once, if it is not over after 2 s; undefined for a log without it. */
   waiting: ((message: string) => void) | undefined;
   /** Takes a line per event; undefined for a log without them. */
   event: ((message: string) => void) | undefined;
@@ -30,22 +30,38 @@ export async function watchPing(
   parts: Omit<ClientParts, "observe">,
   say: Say,
 ): Promise<{ results: PingResult[]; evidence: Evidence }> {
-  const { hostname, port } = destination;
-  const evidence = new Evidence(hostname, port);
-  const start = parts.monotonic();
-  const observe = (event: ClientEvent): void => {
-    evidence.add(event);
-    const seconds = ((parts.monotonic() - start) / 1000).toFixed(3);
-    say.event?.(`${hostname}, ${seconds} s: ${describeEvent(event)}`);
-  };
-  const over = new AbortController();
-  if (say.waiting) void sayWhenSilent(evidence, timeout, say.waiting, over.signal, parts.sleep);
+  const { evidence, observe, end } = watch(destination, timeout, parts, say);
   try {
     const results = await pingServer(identity, destination, timeout, { ...parts, observe });
     return { results, evidence };
   } finally {
-    over.abort();
+    end();
   }
+}
+
+/**
+ * Watches what happens to the datagrams to one server.
+ * @returns what takes the events, what is known by them, and what to call when all is over
+ */
+export function watch(
+  { hostname, port }: Pick<Destination, "hostname" | "port">,
+  timeout: number,
+  { monotonic, sleep }: Pick<ClientParts, "monotonic" | "sleep">,
+  say: Say,
+): { evidence: Evidence; observe: Observe; end: () => void } {
+  const evidence = new Evidence(hostname, port);
+  const start = monotonic();
+  const over = new AbortController();
+  if (say.waiting) void sayWhenSilent(evidence, timeout, say.waiting, over.signal, sleep);
+  return {
+    evidence,
+    observe(event) {
+      evidence.add(event);
+      const seconds = ((monotonic() - start) / 1000).toFixed(3);
+      say.event?.(`${hostname}, ${seconds} s: ${describeEvent(event)}`);
+    },
+    end: () => over.abort(),
+  };
 }
 
 async function sayWhenSilent(

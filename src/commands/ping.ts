@@ -1,34 +1,41 @@
-/** `dynip ping`: sends this machine's name to each server, which records the address it came from. */
+/**
+ * `dynip ping`: sends this machine's name to each server, which records the address it came from. With
+ * `--find` it asks them for a host's address instead, see find.ts.
+ */
 import { defineCommand } from "citty";
 
-import {
-  type Identity,
-  NoAddressError,
-  type PingResult,
-  ResolverSilentError,
-} from "../client/client.ts";
-import type { Evidence, Silence } from "../client/evidence.ts";
-import { isResolverError, resolve } from "../client/resolve.ts";
+import type { Identity, PingResult } from "../client/client.ts";
+import { resolve } from "../client/resolve.ts";
 import { watchPing } from "../client/watch.ts";
 import { isCommonName } from "../config/common-names.ts";
 import { type LoadedConfig, loadConfig } from "../config/find.ts";
 import { SIGNED_NAME_RULE } from "../config/keys.ts";
 import { describeDuration, parseDuration } from "../config/duration.ts";
-import { cannot, EXIT, errorCode, reasonOf, usageError, type UserError } from "../system/errors.ts";
-import { type Acknowledgement, NoAcknowledgementError } from "../client/exchange.ts";
+import { cannot, EXIT, usageError, type UserError } from "../system/errors.ts";
+import type { Acknowledgement } from "../client/exchange.ts";
 import { createLog, isTerminal, type Log } from "../system/log.ts";
 import { holdsKey } from "../system/redact.ts";
 import { deriveKey, isPlainName, isSignedName } from "../protocol/message.ts";
 import { COUNTER_WINDOW } from "../server/registry.ts";
-import { findSecret, warnIfReadable } from "../config/secrets.ts";
+import { findKeys, type Keys, warnIfReadable } from "../config/secrets.ts";
 import { connect } from "../system/udp.ts";
 import { CONFIG_ARG, LOG_ARGS, logLevel } from "./definition.ts";
+import { type Failure, failureOf, optionsOf } from "./failure.ts";
 
 export default defineCommand({
   meta: {
     name: "ping",
     description: "Tell the server this machine's name and address, once",
-    exits: ["ok", "usage", "config", "serverHostname", "notSent", "noAcknowledgement"],
+    exits: [
+      "ok",
+      "usage",
+      "config",
+      "serverHostname",
+      "notSent",
+      "noAcknowledgement",
+      "unknown",
+      "stale",
+    ],
   },
   args: {
     ...CONFIG_ARG,
@@ -42,6 +49,16 @@ export default defineCommand({
       valueHint: "30s",
       description: "First wait a random time up to this, so that machines do not all ping at once",
     },
+    find: {
+      type: "string",
+      valueHint: "NAME",
+      description: "Do not ping: print the address of this host, as the server knows it",
+    },
+    "max-age": {
+      type: "string",
+      valueHint: "15m",
+      description: "With --find: take no address that was last seen longer ago",
+    },
     ...LOG_ARGS,
   },
   async run({ args }) {
@@ -50,6 +67,11 @@ export default defineCommand({
       throw usageError(`Option "--timeout" is "${args.timeout}", must be more than 0`);
     }
     const jitter = duration("jitter", args.jitter) ?? 0;
+    const wanted = args.find === undefined ? undefined : hostName(args.find);
+    const maxAge = duration("max-age", args["max-age"], Number.MAX_VALUE);
+    if (maxAge !== undefined && wanted === undefined) {
+      throw usageError('Option "--max-age" needs --find', "dynip ping --help shows how it is used");
+    }
     const loaded = await loadConfig(args.config);
     // On success one line at a terminal and none elsewhere: cron would mail it every five minutes.
     const log = createLog({ level: logLevel(args, isTerminal() ? "log" : "warn") });
@@ -63,14 +85,21 @@ export default defineCommand({
       });
     }
     for (const host of hosts) refuseKey("server_hostname", host, loaded.path);
-    const identity = await identify(loaded, log);
-    if (jitter > 0) await Bun.sleep(Math.random() * jitter);
-
-    const parts = { resolve, connect, now: Date.now, monotonic, sleep, nonce };
+    const keys = await findKeys(loaded.config, { env: process.env, log });
     const say = {
       waiting: log.shown === "warn" ? undefined : log.log,
       event: log.shown === "debug" ? log.debug : undefined,
     };
+    const parts = { resolve, connect, now: Date.now, monotonic, sleep, nonce };
+    if (wanted !== undefined) {
+      const { find } = await import("./find.ts");
+      const own = !keys.secret && keys.key ? await identify(loaded, keys, log) : undefined;
+      if (jitter > 0) await Bun.sleep(Math.random() * jitter);
+      return await find(wanted, { maxAge, timeout, loaded, keys, own, log, say, parts });
+    }
+    const identity = await identify(loaded, keys, log);
+    if (jitter > 0) await Bun.sleep(Math.random() * jitter);
+
     const pingAll = hosts.map(async (host) => {
       const destination = { hostname: host, port, family };
       return { host, ...(await watchPing(identity, destination, timeout, parts, say)) };
@@ -93,29 +122,26 @@ export default defineCommand({
 
 /**
  * The name to ping with, and its key: this machine's own, or the one derived from the secret. Without
- * either the ping is plain. The environment overrides the file.
- * @throws UserError (exit code 3) if the name cannot be sent, or a key cannot be read
+ * either the ping is plain.
+ * @throws UserError (exit code 3) if the name cannot be sent
  */
-async function identify({ path, config }: LoadedConfig, log: Log): Promise<Identity> {
+async function identify(
+  { path, config }: LoadedConfig,
+  { key, secret }: Keys,
+  log: Log,
+): Promise<Identity> {
   const { client, server } = config;
-  const where = { env: process.env, log };
-  const keyOfEnvironment = await findSecret("key", undefined, where);
-  const secretOfEnvironment = await findSecret("secret", undefined, where);
-  // A secret in the environment overrides a key in the file, too.
-  const isFromFile = !keyOfEnvironment && !secretOfEnvironment;
-  const ownKey = isFromFile ? client.key : keyOfEnvironment;
-  const secret = isFromFile ? config.secret : secretOfEnvironment;
   const given = client.client_name ?? (await ownHostname(path, log));
   refuseKey("client_name", given, path);
-  if (!ownKey && !secret) {
+  if (!key && !secret) {
     if (isPlainName(given)) return { name: given, key: undefined };
     throw badName(path, given, "which cannot be sent as a name");
   }
-  const name = given.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const name = lowerCase(given);
   if (!isSignedName(name)) {
     throw badName(path, given, `which cannot be signed: it must be ${SIGNED_NAME_RULE}`);
   }
-  return { name, key: ownKey ?? deriveKey(secret!, name, server.generations.get(name) ?? 1) };
+  return { name, key: key ?? deriveKey(secret!, name, server.generations.get(name) ?? 1) };
 }
 
 /** This machine's hostname. Warns if many machines have the same: two of one name are one host to a server. */
@@ -152,6 +178,7 @@ function badName(path: string, name: string, problem: string): UserError {
 const monotonic = (): number => performance.now();
 const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
@@ -162,13 +189,33 @@ const nonce = (): string => crypto.getRandomValues(new Uint8Array(8)).toHex();
 
 /**
  * Reads the value of an option that takes a time.
+ * @param longest milliseconds
  * @returns milliseconds; undefined if the option is not given
  */
-function duration(option: string, text: string | undefined): number | undefined {
+function duration(
+  option: string,
+  text: string | undefined,
+  longest = LONGEST_TIMER_MS,
+): number | undefined {
   if (text === undefined) return undefined;
   const milliseconds = parseDuration(text);
-  if (milliseconds !== undefined && milliseconds <= LONGEST_TIMER_MS) return milliseconds;
+  if (milliseconds !== undefined && milliseconds <= longest) return milliseconds;
   throw usageError(`Option "--${option}" is "${text}", must be a time like 30s or 2m`);
+}
+
+/**
+ * Reads the name to ask for. Lower-cased, as a client lower-cases its own.
+ * @throws UserError (exit code 1) if it cannot be signed
+ */
+function hostName(text: string): string {
+  const name = lowerCase(text);
+  if (isSignedName(name)) return name;
+  throw usageError(`Option "--find" is "${text}", must be a name of ${SIGNED_NAME_RULE}`);
+}
+
+/** ASCII alone: other letters are in no signed name. */
+function lowerCase(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 /** Timers take 31 bits: 24 days. */
@@ -204,63 +251,10 @@ function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowl
   return `${recorded} (verified: new or changed)`;
 }
 
-/** A ping that failed. */
-interface Failure {
-  host: string;
-  error: Error;
-  /** Why, in words. */
-  words: string;
-  /** Of a ping that was sent and not acknowledged. */
-  silence: Silence | undefined;
-}
-
-function failureOf(
-  host: string,
-  { error, family }: Extract<PingResult, { kind: "failed" }>,
-  evidence: Evidence,
-): Failure {
-  const which = family === undefined ? "" : family === "ipv4" ? "IPv4: " : "IPv6: ";
-  if (error instanceof NoAcknowledgementError) {
-    const { kind, words } = evidence.silence(family ? [family] : ["ipv4", "ipv6"]);
-    return { host, error, words: which + words, silence: kind };
-  }
-  let words = reasonOf(error);
-  if (error instanceof ResolverSilentError) words = "the resolver did not answer in time";
-  else if (isResolverError(error)) words = "its name cannot be resolved";
-  return { host, error, words: which + words, silence: undefined };
-}
-
 /** One error for all failures. Its exit code is 6 if any server did not acknowledge, otherwise 5. */
 function cannotPing(failures: readonly Failure[], port: number): UserError {
-  const silent = failures.find(({ silence }) => silence !== undefined);
   const [first, ...others] = failures;
   const rest = others.map(({ host, words }) => `; "${host}": ${words}`).join("");
-  return cannot("ping", first!.host, first!.words + rest, {
-    exitCode: silent ? EXIT.noAcknowledgement : EXIT.notSent,
-    hint: silent?.silence ? SILENCE_HINTS[silent.silence](port) : hintFor(first!.error),
-    cause: (silent ?? first!).error,
-  });
+  const options = optionsOf(failures, port, "DynIP 0.1e acknowledges nothing");
+  return cannot("ping", first!.host, first!.words + rest, options);
 }
-
-/** What to look at. */
-const SILENCE_HINTS: Readonly<Record<Silence, (port: number) => string>> = {
-  nothing: (port) =>
-    'see the server\'s log, with systemd "journalctl -u dynip": "wrong MAC" means another secret or an older ' +
-    `key; no line about this ping means that a firewall, a security group or a wrong port stops UDP port ${port}. ` +
-    "DynIP 0.1e acknowledges nothing",
-  refused: (port) =>
-    `is dynip serve running there, and is its server_port ${port}? A firewall that rejects says the same`,
-  unreachable: () => "is the server up, and server_hostname right? A firewall may say this, too",
-  unsigned: (port) =>
-    `does another program answer on UDP port ${port}? Anyone can forge such datagrams`,
-  challenges: () =>
-    'see the server\'s log, with systemd "journalctl -u dynip": it acknowledges only what it could write to disk',
-};
-
-function hintFor(error: Error): string | undefined {
-  if (isResolverError(error)) return "is server_hostname right, and the network up?";
-  if (error instanceof NoAddressError) return "change family in [client], or server_hostname";
-  return NETWORK_ERRORS.includes(errorCode(error) ?? "") ? "is the network up?" : undefined;
-}
-
-const NETWORK_ERRORS: readonly string[] = ["EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"];

@@ -6,8 +6,12 @@
 import { cannot, EXIT, reasonOf, type UserError } from "../system/errors.ts";
 import type { Log } from "../system/log.ts";
 import { decodeKey } from "../protocol/message.ts";
+import type { Config } from "./config.ts";
 
 export type SecretName = "secret" | "key";
+
+/** What a client signs with, 32 bytes each; undefined for none. */
+export type Keys = Readonly<Record<SecretName, Uint8Array | undefined>>;
 
 /**
  * The secret or key to use: `$DYNIP_SECRET` (`$DYNIP_KEY`), otherwise the content of the file that
@@ -36,6 +40,20 @@ export async function findSecret(
   }
   await warnIfReadable(file, log);
   return decode(text, `"${file}", which ${variable}_FILE names,`);
+}
+
+/**
+ * What a client signs with: the key of its own name, or the secret that every key is derived from. What
+ * the environment has overrides the file: a secret there overrides a key in the file, too.
+ * @throws UserError (exit code 3) as {@link findSecret}
+ */
+export async function findKeys(
+  { client, secret: configured }: Config,
+  where: { env: Readonly<Record<string, string | undefined>>; log: Log },
+): Promise<Keys> {
+  const key = await findSecret("key", undefined, where);
+  const secret = await findSecret("secret", undefined, where);
+  return key || secret ? { key, secret } : { key: client.key, secret: configured };
 }
 
 /** Warns if every user of this machine can read a file that holds a secret. */

@@ -17,7 +17,9 @@ export const EXIT = {
   serverHostname: 4,
   notSent: 5,
   noAcknowledgement: 6,
+  unknown: 7,
   bind: 8,
+  stale: 9,
   install: 10,
 } as const;
 
@@ -31,9 +33,11 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   clientLog: "the client log cannot be opened, read or written",
   config: "the configuration cannot be found, read or written",
   serverHostname: "server_hostname is missing",
-  notSent: "the ping could not be sent",
-  noAcknowledgement: "the server did not acknowledge the ping",
+  notSent: "the ping or the question could not be sent",
+  noAcknowledgement: "the server did not acknowledge the ping, or did not answer the question",
+  unknown: "the server does not know the name, or does not tell this asker",
   bind: "the server cannot listen on its address and port",
+  stale: "the address is known, and older than --max-age",
   install: "the service cannot be installed, started or removed",
 };
 

@@ -43,7 +43,7 @@ test("the help of the root lists every exit code", async () => {
   }
 });
 
-test("the exit codes are DynIP 0.1e's, and three of our own", () => {
+test("the exit codes are DynIP 0.1e's, and five of our own", () => {
   expect(EXIT).toEqual({
     ok: 0,
     usage: 1,
@@ -52,7 +52,9 @@ test("the exit codes are DynIP 0.1e's, and three of our own", () => {
     serverHostname: 4,
     notSent: 5,
     noAcknowledgement: 6,
+    unknown: 7,
     bind: 8,
+    stale: 9,
     install: 10,
   });
 });
