@@ -6,9 +6,11 @@ import {
   encodeCounter,
   encodePing,
   encodePlain,
+  encodeQuestion,
   encodeReply,
   NO_COOKIE,
   type Ping,
+  type Question,
 } from "../../src/protocol/message.ts";
 import { Mutator } from "./mutator.ts";
 import { Random } from "./random.ts";
@@ -45,11 +47,18 @@ export interface HonestPing {
   readonly ping: Ping;
 }
 
+/** A question that an honest client has made. */
+export interface HonestQuestion {
+  readonly bytes: Uint8Array;
+  readonly question: Question;
+}
+
 /** Makes mutated datagrams. */
 export class Datagrams {
   readonly #random: Random;
   readonly #mutator: Mutator;
   readonly #pings: HonestPing[] = [];
+  readonly #questions: HonestQuestion[] = [];
   readonly #others: Uint8Array[];
   #made = 0;
 
@@ -58,15 +67,25 @@ export class Datagrams {
     this.#mutator = new Mutator(random, TOKENS);
     this.#others = [...replies(), ...PLAIN.map((name) => encodePlain(name)), ...ODD];
     const counter = encodeCounter(now * 1000);
-    for (const name of NAMES) this.sign({ name, counter, cookie: NO_COOKIE });
+    for (const name of NAMES) {
+      this.sign({ name, counter, cookie: NO_COOKIE });
+      for (const asked of NAMES) this.ask({ asker: name, name: asked, cookie: NO_COOKIE });
+    }
+  }
+
+  /** Makes a question as an honest client; only the newest {@link KEPT_PINGS} are kept. */
+  ask(unsigned: Omit<Question, "nonce">): HonestQuestion {
+    const question = { ...unsigned, nonce: encodeCounter(++this.#made) };
+    const honest = { question, bytes: encodeQuestion(question, keyOf(question.asker)) };
+    if (this.#questions.push(honest) > KEPT_PINGS) this.#questions.shift();
+    return honest;
   }
 
   /** Signs a ping as the honest client; only the newest {@link KEPT_PINGS} are kept. */
   sign(unsigned: Omit<Ping, "nonce">): HonestPing {
     const ping = { ...unsigned, nonce: encodeCounter(++this.#made) };
     const honest = { ping, bytes: encodePing(ping, keyOf(ping.name)) };
-    this.#pings[this.#made % KEPT_PINGS] = honest;
-    if (this.#pings[0] === undefined) this.#pings[0] = honest;
+    if (this.#pings.push(honest) > KEPT_PINGS) this.#pings.shift();
     return honest;
   }
 
@@ -78,9 +97,10 @@ export class Datagrams {
     switch (random.next() & 7) {
       case 0:
       case 1:
+        return this.#mutator.mutate(honest, random.pick(this.#pings).bytes);
       case 2:
       case 3:
-        return this.#mutator.mutate(honest, random.pick(this.#pings).bytes);
+        return this.#mutator.mutate(random.pick(this.#questions).bytes, honest);
       case 4:
         return this.#mutator.mutate(honest, other);
       case 5:
@@ -93,6 +113,17 @@ export class Datagrams {
   /** The honest ping with these bytes; undefined if there is none. */
   honest(bytes: Uint8Array): HonestPing | undefined {
     return this.#pings.find((honest) => isSame(honest.bytes, bytes));
+  }
+
+  /** Whether an honest client has made these bytes. */
+  isHonest(bytes: Uint8Array): boolean {
+    const isQuestion = this.#questions.some((honest) => isSame(honest.bytes, bytes));
+    return isQuestion || this.honest(bytes) !== undefined;
+  }
+
+  /** The honest question with this nonce; undefined if there is none. */
+  questionByNonce(nonce: string): HonestQuestion | undefined {
+    return this.#questions.find(({ question }) => question.nonce === nonce);
   }
 
   /** The honest ping with this nonce; undefined if there is none. */
@@ -133,7 +164,17 @@ const ODD = [
   "e280ae6e6173",
 ].map((hex) => Uint8Array.fromHex(hex));
 
-const TOKENS = ["dynip/", "dynip/1 P ", "dynip/1 A ", "dynip/2 P ", "\n", "\0", " ", "f".repeat(16)]
+const TOKENS = [
+  "dynip/",
+  "dynip/1 P ",
+  "dynip/1 A ",
+  "dynip/1 Q ",
+  "dynip/2 P ",
+  "\n",
+  "\0",
+  " ",
+  "f".repeat(16),
+]
   .map((text) => utf8.encode(text))
   .concat(ODD.filter((bytes) => bytes.length > 0));
 

@@ -1,5 +1,11 @@
 /** Passes mutated datagrams through `decode` and `hasMac`. */
-import { decode, encodePing, encodePlain, hasMac } from "../../src/protocol/message.ts";
+import {
+  decode,
+  encodePing,
+  encodePlain,
+  encodeQuestion,
+  hasMac,
+} from "../../src/protocol/message.ts";
 import { Datagrams, endsInMac, keyOf } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { CheckedTarget, isSame, must, type TargetKind } from "./target.ts";
@@ -37,19 +43,25 @@ class DecodeTarget extends CheckedTarget {
         "a plain ping encodes back to the same bytes",
       );
     } else if (message.type === "signed") {
-      const { ping } = message;
-      const key = keyOf(ping.name);
-      const bytes = encodePing(ping, key);
-      const end = input.length - 32;
-      must(
-        bytes.length === input.length && isSame(bytes.subarray(0, end), input.subarray(0, end)),
-        "a signed ping encodes back to the same bytes",
-      );
-      const isRight = hasMac(input, key);
-      must(isRight === isSame(bytes, input), "a MAC is right when it is the one that is made");
-      if (!isRight) return;
-      must(endsInMac(input, key), "a MAC is right when HMAC-SHA256 says so");
-      must(this.#datagrams.honest(input), "nobody but the honest client makes a right MAC");
+      const key = keyOf(message.ping.name);
+      this.#checkSigned(input, encodePing(message.ping, key), key);
+    } else if (message.type === "question") {
+      const key = keyOf(message.question.asker);
+      this.#checkSigned(input, encodeQuestion(message.question, key), key);
     }
+  }
+
+  /** @param bytes what was decoded, encoded again */
+  #checkSigned(input: Uint8Array, bytes: Uint8Array, key: Uint8Array): void {
+    const end = input.length - 32;
+    must(
+      bytes.length === input.length && isSame(bytes.subarray(0, end), input.subarray(0, end)),
+      "a signed datagram encodes back to the same bytes",
+    );
+    const isRight = hasMac(input, key);
+    must(isRight === isSame(bytes, input), "a MAC is right when it is the one that is made");
+    if (!isRight) return;
+    must(endsInMac(input, key), "a MAC is right when HMAC-SHA256 says so");
+    must(this.#datagrams.isHonest(input), "nobody but the honest client makes a right MAC");
   }
 }

@@ -1,6 +1,8 @@
-/** Passes mutated replies through `decodeReply` and `hasMac`, as a client does. */
+/** Passes mutated replies and answers through their decoders and `hasMac`, as a client does. */
 import {
+  decodeAnswer,
   decodeReply,
+  encodeAnswer,
   encodeCounter,
   encodeReply,
   hasMac,
@@ -22,7 +24,7 @@ class ReplyTarget extends CheckedTarget {
   readonly name = replyKind.name;
   readonly #random: Random;
   readonly #mutator: Mutator;
-  /** Replies of the server to this client, and to all clients. */
+  /** Replies and answers of the server to this client, and to all clients. */
   readonly #mine: Uint8Array[] = [];
   readonly #all: Uint8Array[] = [];
 
@@ -32,8 +34,9 @@ class ReplyTarget extends CheckedTarget {
     this.#mutator = new Mutator(this.#random, TOKENS);
     for (const name of NAMES) {
       for (const type of ["A", "C"] as const) this.#all.push(this.#reply(type, name));
+      for (const isKnown of [true, false]) this.#all.push(this.#answer(isKnown, name));
     }
-    this.#mine = this.#all.slice(0, 2);
+    this.#mine = this.#all.slice(0, 4);
   }
 
   protected next(): Uint8Array {
@@ -46,14 +49,28 @@ class ReplyTarget extends CheckedTarget {
     return encodeReply(reply, keyOf(name));
   }
 
+  #answer(isKnown: boolean, name: string): Uint8Array {
+    const nonce = encodeCounter(this.#random.next());
+    const place = (address: string) =>
+      isKnown ? { address, age: this.#random.next(), stay: this.#random.next() } : undefined;
+    const places = { ipv4: place("203.0.113.7"), ipv6: place("2001:db8::7") };
+    return encodeAnswer({ nonce, isSigned: isKnown, ...places }, keyOf(name));
+  }
+
   protected check(input: Uint8Array): void {
     const reply = decodeReply(input);
-    if (reply === undefined) return;
-    const bytes = encodeReply(reply, KEY);
+    const answer = decodeAnswer(input);
+    must(!reply || !answer, "nothing is a reply and an answer");
+    if (reply) this.#check(input, encodeReply(reply, KEY));
+    if (answer) this.#check(input, encodeAnswer(answer, KEY));
+  }
+
+  /** @param bytes what was decoded, encoded again */
+  #check(input: Uint8Array, bytes: Uint8Array): void {
     const end = input.length - 32;
     must(
       bytes.length === input.length && isSame(bytes.subarray(0, end), input.subarray(0, end)),
-      "a reply encodes back to the same bytes",
+      "a reply or an answer encodes back to the same bytes",
     );
     const isRight = hasMac(input, KEY);
     must(isRight === isSame(bytes, input), "a MAC is right when it is the one that is made");

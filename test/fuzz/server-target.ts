@@ -1,9 +1,10 @@
 /**
  * Passes mutated datagrams through the made-up server of world.ts. Between them an honest client pings
- * and moves, and must be acknowledged.
+ * and moves, and must be acknowledged; and asks where it is, and must be answered.
  */
 import { isUnicast } from "../../src/protocol/address.ts";
 import {
+  decodeAnswer,
   decodeCounter,
   decodeReply,
   deriveKey,
@@ -13,7 +14,7 @@ import {
 } from "../../src/protocol/message.ts";
 import type { Host, Hosts } from "../../src/host.ts";
 import { type Done, HostMap, type MadeUpServer, startServer, SyncedDisk } from "../world.ts";
-import { Datagrams, endsInMac, type HonestPing, keyOf, NAMES, SECRET } from "./datagrams.ts";
+import { Datagrams, endsInMac, keyOf, NAMES, SECRET } from "./datagrams.ts";
 import { Random } from "./random.ts";
 import { findingOf, must, type Target, type TargetKind } from "./target.ts";
 
@@ -45,6 +46,9 @@ const PORT = 28630;
 const PORTS = [40_000, 40_000, 1, 0, PORT];
 const MAX_CLIENTS = 100;
 
+/** Of the honest names, the one that may ask about all others. */
+const READER = NAMES[0]!;
+
 /** The limit of a log line is 300 bytes, of which time and level take the rest. */
 const LONGEST_LINE = 260;
 
@@ -65,6 +69,8 @@ class ServerTarget implements Target {
   #input: Uint8Array = new Uint8Array();
   #source = "";
   #replies: Reply[] = [];
+  /** The last reply or answer. */
+  #sentLast: Uint8Array = new Uint8Array();
   #lines = 0;
   inputs = 0;
 
@@ -81,6 +87,7 @@ class ServerTarget implements Target {
       // Not cached, since the fuzzer makes up names.
       keyOf: (name) => deriveKey(SECRET, name, 1),
       isPublic: true,
+      readers: [READER],
       log: { error: check, warn: check, log: check, info: check, debug: check },
       now: () => this.#now,
       monotonic: () => this.#now,
@@ -139,6 +146,7 @@ class ServerTarget implements Target {
     } else {
       this.#promise(first?.type === "A", "an honest ping is answered");
     }
+    this.#ask(name, home);
     this.#promise(
       [...this.#hosts].every(
         ([known, host]) => host.counter === undefined || host === this.#signed.get(known),
@@ -157,6 +165,24 @@ class ServerTarget implements Target {
     this.#try(bytes, home, PORTS[0]!);
     this.#sync(true);
     return this.#replies.at(-1);
+  }
+
+  /** The honest client asks where it is. */
+  #ask(name: string, home: string): void {
+    let cookie = NO_COOKIE;
+    for (const type of ["C", "R"]) {
+      this.#replies = [];
+      const { bytes } = this.#datagrams.ask({ asker: name, name, cookie });
+      this.#try(bytes, home, PORTS[0]!);
+      const text = Buffer.from(this.#sentLast).toString();
+      this.#promise(text.slice(8, 9) === type, "an honest question is challenged, then answered");
+      cookie = text.slice(44, 76);
+    }
+    const answer = decodeAnswer(this.#sentLast);
+    const places = [answer?.ipv4?.address, answer?.ipv6?.address];
+    this.#promise(places.includes(home), "an honest question about itself is answered");
+    // The attacker gets a question with a right MAC and a made-up cookie.
+    this.#datagrams.ask({ asker: READER, name, cookie: "ab".repeat(16) });
   }
 
   #sync(isDurable: boolean): void {
@@ -202,13 +228,19 @@ class ServerTarget implements Target {
   /** Called by the server when it sends a reply. */
   #sent(bytes: Uint8Array, port: number, peer: string): void {
     const reply = decodeReply(bytes);
-    const honest: HonestPing | undefined = reply && this.#datagrams.byNonce(reply.nonce);
-    must(reply && honest, "nobody but an honest client gets a reply");
-    must(endsInMac(bytes, keyOf(honest.ping.name)), "a reply has the MAC of the ping's name");
-    must(bytes.length < honest.bytes.length, "a reply is shorter than its ping");
+    const nonce = (reply ?? decodeAnswer(bytes))?.nonce ?? "";
+    const ping = this.#datagrams.byNonce(nonce);
+    const question = this.#datagrams.questionByNonce(nonce);
+    const honest = ping ?? question;
+    must(honest && (reply || question), "nobody but an honest client gets a reply");
+    const name = ping ? ping.ping.name : question!.question.asker;
+    must(endsInMac(bytes, keyOf(name)), "a reply has the MAC of the name that pings or asks");
+    must(bytes.length < honest.bytes.length, "a reply is shorter than what it answers");
     // The adapter drops datagrams to the server itself, see udp.test.ts.
     must(port !== 0 && isUnicast(peer), "a reply goes to one host");
-    this.#replies.push(reply);
+    must(reply || HOMES.includes(peer), "an answer goes to where the honest client asked");
+    this.#sentLast = bytes;
+    if (reply) this.#replies.push(reply);
   }
 
   /** Checks the length of each line, and the text of every 16th: most are alike. */

@@ -16,6 +16,13 @@
  *     because its clock was fast may become acceptable later. It is accepted once, at the address that
  *     is recorded already, and may cost the client one more round trip.)
  *  6. A ping that was sent before the last accepted one of its family never moves the record.
+ *  7. An answer is sent only to an address that a challenge of this asker was sent to, by this process
+ *     and in time, and whose cookie came back from there; shorter than its question, and with the
+ *     challenges at most three times a second for each question.
+ *  8. An answer says what is durable, and nothing of a name that the asker may not know: neither where
+ *     it is, nor that it is known.
+ *  9. A question never changes anything. A reader that gets its datagrams through is answered within
+ *     two round trips, also while one of its old questions is replayed without end.
  *
  * The server is the real code, see world.ts. Socket, disk and clocks are simulated, and so is the
  * client, in a few lines that can stop at any step.
@@ -45,6 +52,14 @@
  *     a challenge that stores something                                                 fails 4
  *     challenges limited by name; by name and address                                   fails 5
  *
+ *     an answer to a bad cookie; a cookie without asker, of a ping                      fails 7
+ *     questions without a limit; with one of four a second                              fails 7
+ *     everyone may know; readers alone; themselves alone                                fails 8
+ *     a host looked up for its flag where the asker may not know                        fails 8
+ *     answers of staged records; the flag always 1; ages by another clock               fails 8
+ *     a question that notes its host, or adds it                                        fails 9
+ *     questions limited by asker                                                        fails 9
+ *
  * One mutation passes, since it changes nothing here: without Number.isSafeInteger the window is the
  * bound, until the server's clock is in the year 2255. datagrams.test.ts covers warnings, max_clients,
  * and that copies are answered instead of challenged.
@@ -54,19 +69,24 @@ import fc from "fast-check";
 
 import { addressFromHex, type Family, familyOf } from "../../src/protocol/address.ts";
 import {
+  type Answer,
   decode,
+  decodeAnswer,
   decodeCounter,
   decodeReply,
   deriveKey,
   encodeCounter,
   encodePing,
   encodePlain,
+  encodeQuestion,
   hasMac,
   NO_COOKIE,
   type Ping,
+  type Place,
+  type Question,
   type Reply,
 } from "../../src/protocol/message.ts";
-import type { Host, Hosts } from "../../src/host.ts";
+import type { Host, Hosts, Sighting } from "../../src/host.ts";
 import { SILENT } from "../recorded-log.ts";
 import { type Done, HostMap, type MadeUpServer, startServer } from "../world.ts";
 
@@ -84,6 +104,10 @@ const isLair = (address: string) => (LAIRS as readonly string[]).includes(addres
 const HONEST = "nas";
 /** The attacker's own name. He has its key and can sign anything with it. */
 const INSIDER = "pi";
+/** An honest name that may ask about all others. */
+const READER = "phone";
+/** The names that are asked about; of the last nothing is ever known. */
+const ASKED = [HONEST, INSIDER, "nas2", READER, "attic"] as const;
 /** Plain names that mean a signed one. They are listed, since the server's own code is under test. */
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   [HONEST]: ["nas", "NAS", "Nas", "nas.", "NAS.", "naſ", "ｎａｓ"],
@@ -92,7 +116,7 @@ const VARIANTS: Readonly<Record<string, readonly string[]>> = {
 const PLAIN_NAMES = [...Object.values(VARIANTS).flat(), "nas2", "an-other"];
 
 const SECRET = new Uint8Array(32).fill(7);
-const KEYS = new Map([HONEST, INSIDER].map((name) => [name, deriveKey(SECRET, name, 1)]));
+const KEYS = new Map([HONEST, INSIDER, READER].map((name) => [name, deriveKey(SECRET, name, 1)]));
 const keyOf = (name: string) => KEYS.get(name) ?? deriveKey(SECRET, name, 1);
 
 const SECOND = 1000;
@@ -173,6 +197,17 @@ type Step =
     }
   /** He has his own name challenged, and answers with the counter that he likes. */
   | { readonly do: "push the counter"; readonly counter: keyof typeof INSIDER_COUNTERS }
+  /** An honest name asks from the client's address, the insider from anywhere. told: as above. */
+  | {
+      readonly do: "ask";
+      readonly asker: string;
+      readonly name: string;
+      readonly cookie: "none" | "told" | number;
+      readonly from: string;
+    }
+  /** A question, its challenge, the answer to that, and the answer. */
+  | { readonly do: "ask in peace"; readonly asker: string; readonly name: string }
+  | { readonly do: "replay often"; readonly which: number; readonly from: string }
   | { readonly do: "hand to client"; readonly which: number }
   /** One batch is written at a time; records that arrive meanwhile wait for the next. */
   | { readonly do: "begin to write" }
@@ -252,6 +287,19 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant("push the counter"),
     counter: fc.constantFrom("edge of the clock", "past the last", "leap", "a thousand"),
   }),
+  often(6, {
+    do: fc.constant("ask"),
+    asker: fc.constantFrom(READER, HONEST, INSIDER),
+    name: fc.constantFrom(...ASKED),
+    cookie: fc.oneof(fc.constantFrom("none" as const, "told" as const), which()),
+    from: anyAddress(),
+  }),
+  often(6, {
+    do: fc.constant("ask in peace"),
+    asker: fc.constantFrom(READER, HONEST, INSIDER),
+    name: fc.constantFrom(...ASKED),
+  }),
+  often(2, { do: fc.constant("replay often"), which: which(), from: anyAddress() }),
   often(3, { do: fc.constant("hand to client"), which: which() }),
   often(6, { do: fc.constant("begin to write") }),
   often(6, {
@@ -535,6 +583,11 @@ class World {
   readonly #byNonce = new Map<string, Ping>();
   /** For whom and when each cookie was first sent. */
   readonly #cookies = new Map<string, { for: string; at: number }>();
+  /** Every question made with the right key, by its nonce, and the last cookie sent to each asker. */
+  readonly #questions = new Map<string, Question>();
+  readonly #toldToAsk = new Map<string, string>();
+  /** How many replies each question has had from this process in the second of the last one. */
+  readonly #repliesTo = new Map<string, { second: number; count: number }>();
   /** The highest acknowledged counter of each name. */
   readonly #acknowledged = new Map<string, number>();
   /** The datagram that the server is handling. */
@@ -554,10 +607,12 @@ class World {
   /** Starts a server with the durable records. */
   async start(): Promise<void> {
     this.#process++;
+    this.#repliesTo.clear();
     this.#hosts = new HostMap(this.#disk.durable);
     this.#server = await startServer({
       hosts: this.#hosts,
       maxClients: 100,
+      readers: [READER],
       keyOf,
       cookieKey: new Uint8Array(32).fill(this.#process),
       allowPlain: this.#setting.allowPlain,
@@ -627,6 +682,18 @@ class World {
         this.#insider({ do: "sign as insider", counter: step.counter, cookie: "told", from });
         return;
       }
+      case "ask":
+        return void this.#ask(step);
+      case "ask in peace": {
+        const from = step.asker === INSIDER ? LAIRS[0] : client.address;
+        this.#ask({ ...step, do: "ask", cookie: "none", from });
+        return void this.#ask({ ...step, do: "ask", cookie: "told", from });
+      }
+      case "replay often":
+        for (let copy = 0; copy < 5; copy++) {
+          this.#attack(pick(this.#seen, step.which), step.from);
+        }
+        return;
       case "hand to client": {
         const bytes = pick(this.#seen, step.which);
         if (this.#setting.attacker !== "relay" || !bytes) return;
@@ -694,6 +761,28 @@ class World {
     }
     const recorded = this.#disk.durable.get(HONEST)?.[familyOf(address)]?.address;
     must(recorded === address, "5: acknowledged, and not recorded");
+    this.#endAsking(address, delay);
+  }
+
+  /** Promise 9, the second half. */
+  #endAsking(address: string, delay: number): void {
+    const old = this.#ask({
+      do: "ask",
+      asker: READER,
+      name: HONEST,
+      cookie: "none",
+      from: address,
+    });
+    this.#elapsed += 60 * SECOND;
+    for (const cookie of ["none", "told"] as const) {
+      for (let replay = 0; replay < 20; replay++) this.#arrive({ bytes: old, address });
+      this.#toClient = [];
+      this.#ask({ do: "ask", asker: READER, name: HONEST, cookie, from: address });
+      must(this.#toClient.length === 1, "9: a question of the reader has no reply");
+      this.#elapsed += delay;
+    }
+    const answer = decodeAnswer(this.#toClient[0]!.bytes);
+    must(answer?.[familyOf(address)]?.address === address, "9: not answered where nas is");
   }
 
   #holdBack(away: string, wait: number, written: boolean): void {
@@ -728,7 +817,7 @@ class World {
   }
 
   #sign(unsigned: Omit<Ping, "nonce">): ReturnType<Sign> {
-    const nonce = encodeCounter(this.#byNonce.size + 1);
+    const nonce = this.#newNonce();
     const ping = { ...unsigned, nonce };
     const bytes = encodePing(ping, keyOf(ping.name));
     this.#made.set(text(bytes), ping);
@@ -754,9 +843,12 @@ class World {
     if (message.type === "signed" && message.ping.cookie !== NO_COOKIE) {
       this.#cookiesSeen.push(message.ping.cookie);
     }
+    if (message.type === "question" && message.question.cookie !== NO_COOKIE) {
+      this.#cookiesSeen.push(message.question.cookie);
+    }
     if (reply?.type !== "C") return;
     this.#cookiesSeen.push(reply.value);
-    if (!hasMac(bytes, keyOf(INSIDER))) return;
+    if (this.#questions.has(reply.nonce) || !hasMac(bytes, keyOf(INSIDER))) return;
     this.#told = { counter: decodeCounter(reply.counter), cookie: reply.value };
   }
 
@@ -777,6 +869,23 @@ class World {
     this.#attack(bytes, from);
   }
 
+  /** Makes a question and sends it; its bytes. */
+  #ask({ asker, name, cookie, from }: Extract<Step, { do: "ask" }>): Uint8Array {
+    const seen = typeof cookie === "number" ? pick(this.#cookiesSeen, cookie) : undefined;
+    const told = cookie === "told" ? this.#toldToAsk.get(asker) : undefined;
+    const nonce = this.#newNonce();
+    const question = { asker, name, nonce, cookie: told ?? seen ?? NO_COOKIE };
+    const bytes = encodeQuestion(question, keyOf(asker));
+    this.#questions.set(nonce, question);
+    this.#overhear(bytes);
+    this.#arrive({ bytes, address: asker === INSIDER ? from : this.#client.address });
+    return bytes;
+  }
+
+  #newNonce(): string {
+    return encodeCounter(this.#byNonce.size + this.#questions.size + 1);
+  }
+
   /** Hands the server a datagram, in memory that is overwritten afterwards. */
   #arrive(mail: Mail | undefined): void {
     if (!mail) return;
@@ -787,6 +896,12 @@ class World {
     this.#current = mail;
     this.#server!.receive(bytes, mail.address, 40_000, mail.address);
     this.#current = undefined;
+    if (decode(mail.bytes).type === "question") {
+      must(this.#hosts.size === before.size, "9: a question changes how many hosts are known");
+      for (const [name, host] of before) {
+        must(this.#hosts.get(name) === host, `9: a question changes what is known of ${name}`);
+      }
+    }
     bytes.fill(0);
     for (const names of this.#signedVariants()) {
       for (const name of names) {
@@ -797,6 +912,7 @@ class World {
 
   /** Called when the server accepts a ping. Checks that it was allowed to. */
   #append(name: string, host: Host, done: Done | undefined): void {
+    must(decode(this.#current!.bytes).type !== "question", "9: a question has a record written");
     if (host.counter === undefined) {
       must(this.#setting.allowPlain, "4: plain pings are not accepted");
       for (const names of this.#signedVariants()) {
@@ -850,6 +966,8 @@ class World {
   /** Called when the server sends a reply. */
   #sent(bytes: Uint8Array, address: string): void {
     const reply = decodeReply(bytes);
+    const question = this.#questions.get((decodeAnswer(bytes) ?? reply)?.nonce ?? "");
+    if (question) return this.#sentTo(question, bytes, address);
     const ping = this.#byNonce.get(reply?.nonce ?? "");
     must(
       reply && ping && hasMac(bytes, keyOf(ping.name)),
@@ -871,8 +989,62 @@ class World {
       must(isRecorded, "3: acknowledged for an address that is not recorded");
       this.#acknowledged.set(ping.name, Math.max(counter, this.#acknowledged.get(ping.name) ?? 0));
     }
+    this.#deliver(bytes, address);
+  }
+
+  #deliver(bytes: Uint8Array, address: string): void {
     if (isLair(address) || this.#setting.attacker !== "blind") this.#overhear(bytes.slice());
     this.#toClient.push({ bytes: bytes.slice(), address });
+  }
+
+  /** Called when the server sends a reply to a question. Promises 7 and 8. */
+  #sentTo(question: Question, bytes: Uint8Array, address: string): void {
+    const { asker, nonce } = question;
+    must(hasMac(bytes, keyOf(asker)), "7: a reply that the asker cannot check");
+    must(bytes.length < this.#current!.bytes.length, "7: a reply that is longer than its question");
+    const second = Math.floor(this.#elapsed / SECOND);
+    const earlier = this.#repliesTo.get(nonce);
+    const count = earlier?.second === second ? earlier.count + 1 : 1;
+    must(count <= 3, "7: more than three replies to one question in a second");
+    this.#repliesTo.set(nonce, { second, count });
+    const purpose = `question, ${this.#purpose(address, asker)}`;
+    const reply = decodeReply(bytes);
+    if (reply) {
+      must(reply.type === "C" && reply.counter === encodeCounter(0), "9: a question is no ping");
+      const sent = this.#cookies.get(reply.value) ?? { for: purpose, at: this.#elapsed };
+      must(sent.for === purpose, "7: one cookie for two purposes");
+      this.#cookies.set(reply.value, sent);
+      if (asker === INSIDER || address === this.#client.address) {
+        this.#toldToAsk.set(asker, reply.value);
+      }
+    } else {
+      const sent = this.#cookies.get(question.cookie);
+      must(sent?.for === purpose, `7: ${asker} is answered at ${address}, which has shown nothing`);
+      must(this.#elapsed - sent.at < COOKIE_LIFE, "7: the cookie is too old");
+      must(asker === INSIDER || !isLair(address), "7: the attacker is told what an honest name is");
+      this.#checkAnswer(question, bytes);
+    }
+    this.#deliver(bytes, address);
+  }
+
+  /** Promise 8. */
+  #checkAnswer({ asker, name }: Question, bytes: Uint8Array): void {
+    if (asker !== name && asker !== READER) {
+      must(text(bytes.slice(27, -32)) === NOTHING, `8: ${asker} is told something of ${name}`);
+      return;
+    }
+    const durable = this.#disk.durable.get(name);
+    const host = durable?.counter === undefined ? this.#hosts.get(name) : durable;
+    const { isSigned, ipv4, ipv6 } = decodeAnswer(bytes) as Answer;
+    must(isSigned === (host?.counter !== undefined), `8: ${name} is signed, or is not`);
+    const isRight = (place: Place | undefined, sighting: Sighting | undefined): boolean => {
+      if (!place || !sighting) return place === sighting;
+      const age = (time: number): number =>
+        Math.min(0xffff_ffff, Math.max(0, Math.floor((this.#serverClock.now() - time) / 1000)));
+      const { address, since, lastSeen } = sighting;
+      return place.address === address && place.age === age(lastSeen) && place.stay === age(since);
+    };
+    must(isRight(ipv4, host?.ipv4) && isRight(ipv6, host?.ipv6), `8: ${name} is not there`);
   }
 
   /** The plain names that mean a signed name, whether it is durable or not. */
@@ -886,6 +1058,9 @@ class World {
     return `${name} at ${address}, by process ${this.#process}`;
   }
 }
+
+/** What an answer says that tells nothing: the flag, and two addresses with their ages. */
+const NOTHING = `0 ${`${"0".repeat(32)} 00000000 00000000 `.repeat(2)}`;
 
 function must(condition: unknown, promise: string): asserts condition {
   if (!condition) throw new Error(`broken promise ${promise}`);
