@@ -1,4 +1,4 @@
-/** `dynip ping` and `dynip serve` across a relay that loses, doubles and reorders datagrams. */
+/** `dynip ping`, `--find` and `dynip serve` across a relay that loses, doubles and reorders datagrams. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { bind, type ConnectedSocket, connect } from "../../src/system/udp.ts";
@@ -53,6 +53,35 @@ test.each([
     expect(relay.overtaken).toBeGreaterThan(0);
   },
 );
+
+test(`20 percent lost, some doubled or late: ${PINGS} questions are all answered`, async () => {
+  await using setup = await newSetup();
+  await using _server = await serve([setup.config], { env });
+  const names = Array.from({ length: PINGS }, (_, index) => `host-${index}`);
+  {
+    await using still = await startRelay(setup.port, { loss: 0, seed: 6 });
+    const pinging = names.map(async (name) => {
+      const config = await clientConfig(setup, name, still.port);
+      expect((await dynip(["ping", config], { env })).exitCode).toBe(0);
+    });
+    await Promise.all(pinging);
+  }
+  await using relay = await startRelay(setup.port, { loss: 0.2, seed: 6 });
+  const waiting = [...names];
+  const results = new Map<string, unknown>();
+  const askInTurn = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const config = await clientConfig(setup, name, relay.port);
+      results.set(name, await dynip(["ping", "--find", name, config], { env }));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, askInTurn));
+  const answered = { exitCode: 0, stdout: "127.0.0.1\n", stderr: "" };
+  for (const name of names) expect([name, results.get(name)]).toEqual([name, answered]);
+  expect(relay.lost).toBeGreaterThan(0);
+  expect(relay.doubled).toBeGreaterThan(0);
+  expect(relay.overtaken).toBeGreaterThan(0);
+});
 
 test("a network that drops everything: exit code 6, and what to look at", async () => {
   await using setup = await newSetup();
@@ -165,7 +194,8 @@ async function startRelay(
     onError() {},
     onDatagram(datagram, _address, clientPort, peer) {
       const ping = Uint8Array.from(datagram);
-      const name = Buffer.from(ping).toString().split(" ")[5]!;
+      const fields = Buffer.from(ping).toString().split(" ");
+      const name = fields[fields[1] === "Q" ? 4 : 5]!;
       const flow = flows.get(clientPort) ?? newFlow(name, clientPort, peer);
       flows.set(clientPort, flow);
       void flow.then(({ socket, forth }) => forth(() => socket.send(ping)));
