@@ -13,6 +13,7 @@ import { bind } from "./bind.ts";
 import { ClientLogs } from "./client-logs.ts";
 import { disk } from "./disk.ts";
 import { flood } from "./flood.ts";
+import { find } from "./find.ts";
 import { hosts } from "./hosts.ts";
 import { describeMachine, isBusy, isInMemory, machineText } from "./machine.ts";
 import type { Measure, Row } from "./measure.ts";
@@ -36,6 +37,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   old: withSignals(old),
   ping,
   start,
+  find: withSignals(find),
   memory,
   stall,
   flood,

@@ -53,11 +53,11 @@ async function flood(
 
 const FLOOD_SECONDS = 3;
 
-/** The result of a round of signed pings. */
+/** The result of a round of signed pings, or of questions. */
 export interface SignedRound {
-  /** Acknowledged pings. */
+  /** Acknowledged pings, or answered questions. */
   readonly perSecond: number;
-  /** Pings not answered within a second. */
+  /** Those not answered within a second. */
   readonly lost: number;
 }
 
@@ -69,7 +69,15 @@ export async function dynipSignedRound(bench: Bench, hosts: number): Promise<Sig
   return round;
 }
 
-/** The same datagrams, echoed by a bare socket with as many bytes as dynip's reply. */
+/** Questions of hosts about themselves that dynip verifies and answers, 256 in flight. */
+export async function dynipQuestionRound(bench: Bench, hosts: number): Promise<SignedRound> {
+  await using server = await startDynip(bench.clientLogs, "signed", hosts);
+  const round = await signedRound(bench, server, hosts, "questions");
+  await server.stop();
+  return round;
+}
+
+/** The same pings, echoed by a bare socket with as many bytes as dynip's reply. */
 export async function echoRound(bench: Bench, hosts: number): Promise<SignedRound> {
   await using server = await startServer([await bench.programs.path("bare-echo")]);
   const round = await signedRound(bench, server, hosts, "echo");
@@ -81,13 +89,13 @@ async function signedRound(
   bench: Bench,
   server: RunningServer,
   hosts: number,
-  kind: "dynip" | "echo",
+  kind: "dynip" | "echo" | "questions",
 ): Promise<SignedRound> {
   const program = await bench.programs.path("signed-driver");
   const numbers = [server.port, hosts, SIGNED_PINGS, IN_FLIGHT];
   const { stdout } = await run([program, ...numbers.map(String), kind]);
   const { acknowledged, lost, wrong, seconds } = JSON.parse(stdout);
-  if (wrong > 0) throw new Error(`${wrong} of ${acknowledged} replies were no acknowledgements`);
+  if (wrong > 0) throw new Error(`${wrong} of ${acknowledged} replies were not what was asked for`);
   return { perSecond: acknowledged / seconds, lost };
 }
 

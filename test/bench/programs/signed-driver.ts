@@ -1,39 +1,50 @@
 /**
  * Clients that never pause, in one process:
- * `signed-driver PORT HOSTS COUNT IN_FLIGHT echo|dynip [WARM_UP]`.
- * IN_FLIGHT signed pings are under way at once; each reply sends the next one. All pings are signed
- * before the clock starts, and the replies are checked after it has stopped. In replies of an echo
- * only the nonce is checked. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
+ * `signed-driver PORT HOSTS COUNT IN_FLIGHT KIND [WARM_UP]`. The kinds:
+ * echo and dynip send signed pings, questions ask dynip where each host is, with a good cookie.
+ * IN_FLIGHT datagrams are under way at once; each reply sends the next one. All are signed before the
+ * clock starts, and the replies are checked after it has stopped. In replies of an echo only the nonce
+ * is checked. Prints `{"acknowledged":…,"lost":…,"wrong":…,"seconds":…}`.
  */
 import { addressToHex } from "../../../src/protocol/address.ts";
 import {
+  decodeAnswer,
   decodeReply,
   deriveKey,
   encodeCounter,
   encodePing,
+  encodeQuestion,
   hasMac,
   NO_COOKIE,
 } from "../../../src/protocol/message.ts";
+import { askForCookies } from "./cookies.ts";
 import { hostName, SECRET } from "./hosts.ts";
 
 const BATCH = 64;
 const TOO_LATE_MS = 1000;
-const REPLY_BYTES = 109;
-const NONCE = { start: 27, end: 43 };
 
 const [port = 0, hosts = 0, count = 0, inFlight = 0] = process.argv.slice(2).map(Number);
-const isEcho = process.argv[6] === "echo";
+const kind = process.argv[6] as "echo" | "dynip" | "questions";
+const REPLY_BYTES = kind === "questions" ? 163 : 109;
+const NONCE_AT = kind === "questions" ? 10 : 27;
 /** The number of pings before the clock starts. */
 const warmUp = Number(process.argv[7] ?? 20_000);
 
 const total = warmUp + count;
 const keys = Array.from({ length: hosts }, (_, host) => deriveKey(SECRET, hostName(host), 1));
 const firstCounter = Date.now() * 1000;
-const pings = Array.from({ length: total }, (_, index) => {
-  const name = hostName(index % hosts);
+const names = keys.map((_, host) => hostName(host));
+const cookies = kind === "questions" ? await askForCookies(port, names, keys) : [];
+const datagrams = Array.from({ length: total }, (_, index) => {
+  const host = index % hosts;
+  const name = names[host]!;
+  const key = keys[host]!;
+  const nonce = encodeCounter(index);
+  if (kind === "questions") {
+    return Buffer.from(encodeQuestion({ asker: name, name, nonce, cookie: cookies[host]! }, key));
+  }
   const counter = encodeCounter(firstCounter + index);
-  const ping = { name, counter, nonce: encodeCounter(index), cookie: NO_COOKIE };
-  return Buffer.from(encodePing(ping, keys[index % hosts]!));
+  return Buffer.from(encodePing({ name, counter, nonce, cookie: NO_COOKIE }, key));
 });
 const replies = Buffer.alloc(total * REPLY_BYTES);
 const isOver = new Uint8Array(total); // answered, or given up
@@ -50,7 +61,7 @@ const socket = await Bun.udpSocket({
   connect: { hostname: "127.0.0.1", port },
   socket: {
     data(_socket, reply) {
-      const index = Number.parseInt(reply.toString("latin1", NONCE.start, NONCE.end), 16);
+      const index = Number.parseInt(reply.toString("latin1", NONCE_AT, NONCE_AT + 16), 16);
       if (reply.length !== REPLY_BYTES || !(index < sent) || isOver[index]) return;
       reply.copy(replies, index * REPLY_BYTES);
       end(index);
@@ -77,10 +88,10 @@ clearInterval(giveUp);
 socket.close();
 
 const acknowledged = count - lost;
-const wrong = isEcho ? 0 : acknowledged - countGood();
+const wrong = kind === "echo" ? 0 : acknowledged - countGood();
 console.log(JSON.stringify({ acknowledged, lost, wrong, seconds }));
 
-/** Sends until this number of pings is answered or given up. */
+/** Sends until this number of datagrams is answered or given up. */
 function send(until: number): Promise<void> {
   limit = until;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -99,15 +110,15 @@ function end(index: number): void {
 function sendNext(): void {
   if (sent === limit) return;
   sentAt[sent] = performance.now();
-  if (batch.push(pings[sent++]!) === 1) setImmediate(flush);
+  if (batch.push(datagrams[sent++]!) === 1) setImmediate(flush);
   if (batch.length === BATCH) flush();
 }
 
 function flush(): void {
   if (batch.length === 0) return;
-  const datagrams = batch;
+  const full = batch;
   batch = [];
-  socket.sendMany(datagrams);
+  socket.sendMany(full);
 }
 
 function countGood(): number {
@@ -115,11 +126,16 @@ function countGood(): number {
   let good = 0;
   for (let index = warmUp; index < total; index++) {
     const datagram = replies.subarray(index * REPLY_BYTES, (index + 1) * REPLY_BYTES);
+    const key = keys[index % hosts]!;
+    if (kind === "questions") {
+      if (decodeAnswer(datagram)?.isSigned && hasMac(datagram, key)) good++;
+      continue;
+    }
     const reply = decodeReply(datagram);
     if (reply?.type !== "A" || reply.value !== value) continue;
     // The counter now stored may be that of the name's next ping.
     const isCounted = Number.parseInt(reply.counter, 16) >= firstCounter + index;
-    if (isCounted && hasMac(datagram, keys[index % hosts]!)) good++;
+    if (isCounted && hasMac(datagram, key)) good++;
   }
   return good;
 }
