@@ -12,11 +12,12 @@ export type Purpose = "ping" | "question";
 
 /** Makes and checks the cookies of one server process. */
 export class Cookies {
-  readonly #key: Uint8Array;
+  /** HMAC-SHA256 with the key, to be copied: making one costs more than hashing. */
+  readonly #hasher: Bun.CryptoHasher;
 
   /** @param key 32 random bytes, new in every process: a restart makes all older cookies bad */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#hasher = new Bun.CryptoHasher("sha256", key);
   }
 
   /**
@@ -50,7 +51,6 @@ export class Cookies {
 
   /** @param use parts without spaces, joined by spaces: no two uses are one text */
   #cookie(use: string, epoch: number): string {
-    const hasher = new Bun.CryptoHasher("sha256", this.#key);
-    return hasher.update(`${use} ${epoch}`).digest("hex").slice(0, 32);
+    return this.#hasher.copy().update(`${use} ${epoch}`).digest("hex").slice(0, 32);
   }
 }

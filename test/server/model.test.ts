@@ -55,7 +55,7 @@
  *     an answer to a bad cookie; a cookie without asker, of a ping                      fails 7
  *     questions without a limit; with one of four a second                              fails 7
  *     everyone may know; readers alone; themselves alone                                fails 8
- *     a host looked up for its flag where the asker may not know                        fails 8
+ *     silence where the asker may not know, and the host is known                       fails 8
  *     answers of staged records; the flag always 1; ages by another clock               fails 8
  *     a question that notes its host, or adds it                                        fails 9
  *     questions limited by asker                                                        fails 9
@@ -583,8 +583,12 @@ class World {
   readonly #byNonce = new Map<string, Ping>();
   /** For whom and when each cookie was first sent. */
   readonly #cookies = new Map<string, { for: string; at: number }>();
-  /** Every question made with the right key, by its nonce, and the last cookie sent to each asker. */
+  /**
+   * Every question made with the right key, by its nonce; the nonces by the questions' bytes; and the
+   * last cookie sent to each asker.
+   */
   readonly #questions = new Map<string, Question>();
+  readonly #asked = new Map<string, string>();
   readonly #toldToAsk = new Map<string, string>();
   /** How many replies each question has had from this process in the second of the last one. */
   readonly #repliesTo = new Map<string, { second: number; count: number }>();
@@ -877,6 +881,7 @@ class World {
     const question = { asker, name, nonce, cookie: told ?? seen ?? NO_COOKIE };
     const bytes = encodeQuestion(question, keyOf(asker));
     this.#questions.set(nonce, question);
+    this.#asked.set(text(bytes), nonce);
     this.#overhear(bytes);
     this.#arrive({ bytes, address: asker === INSIDER ? from : this.#client.address });
     return bytes;
@@ -891,11 +896,18 @@ class World {
     if (!mail) return;
     const bytes = mail.bytes.slice();
     const before = new Map(this.#hosts);
+    const asked = this.#asked.get(text(mail.bytes));
+    const replied = this.#repliesTo.get(asked ?? "");
     this.#elapsed++; // no two datagrams arrive in one millisecond
     this.#highestClock = Math.max(this.#highestClock, this.#serverClock.now() * 1000);
     this.#current = mail;
     this.#server!.receive(bytes, mail.address, 40_000, mail.address);
     this.#current = undefined;
+    if (asked !== undefined) {
+      const isOver = replied?.count === 3 && replied.second === Math.floor(this.#elapsed / SECOND);
+      const isReplied = this.#repliesTo.get(asked) !== replied;
+      must(isReplied || isOver, "8: silence where there is a reply to what is unknown");
+    }
     if (decode(mail.bytes).type === "question") {
       must(this.#hosts.size === before.size, "9: a question changes how many hosts are known");
       for (const [name, host] of before) {
