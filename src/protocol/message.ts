@@ -321,7 +321,7 @@ const NAMES_BYTES = 259;
 /** How the signed datagrams to a server begin, and how long they are: pings, and questions. */
 export const SIGNED_SHAPES = [
   { start: `${VERSION}P `, minBytes: SHORTEST_PING, maxBytes: LONGEST_PING },
-  { start: `${VERSION}Q `, minBytes: 352, maxBytes: 352 },
+  { start: `${VERSION}Q `, minBytes: QUESTION_BYTES, maxBytes: QUESTION_BYTES },
 ] as const;
 
 const SIGNED_NAME = "[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?";

@@ -233,7 +233,8 @@ describe("systemd's ping", () => {
     const system = after({ exitCode: 1 }, OVER, "ActiveState=activating\n", SILENCE);
     expect(await checkPing(service, true, system)).toEqual({
       works: false,
-      problem: "it ended with 6: the server did not acknowledge the ping",
+      problem:
+        "it ended with 6: the server did not acknowledge the ping, or did not answer the question",
       said: "error: Cannot ping: silence",
       exitCode: 6,
     });
@@ -404,7 +405,8 @@ describe("cron", () => {
     });
     expect(await checkPing(service, false, system)).toEqual({
       works: false,
-      problem: "it ended with 6: the server did not acknowledge the ping",
+      problem:
+        "it ended with 6: the server did not acknowledge the ping, or did not answer the question",
       said: "error: Cannot ping; hint: why",
       exitCode: 6,
     });

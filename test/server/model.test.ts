@@ -52,13 +52,15 @@
  *     a challenge that stores something                                                 fails 4
  *     challenges limited by name; by name and address                                   fails 5
  *
- *     an answer to a bad cookie; a cookie without asker, of a ping                      fails 7
+ *     an answer to a bad cookie; a question's cookie without asker, without address     fails 7
+ *     a question's cookie made as that of a ping                                        fails 1
  *     questions without a limit; with one of four a second                              fails 7
- *     everyone may know; readers alone; themselves alone                                fails 8
+ *     everyone may know; readers alone; themselves alone; the names asked for           fails 8
  *     silence where the asker may not know, and the host is known                       fails 8
- *     answers of staged records; the flag always 1; ages by another clock               fails 8
- *     a question that notes its host, or adds it                                        fails 9
- *     questions limited by asker                                                        fails 9
+ *     answers of staged records; the flag always 1; ages by another clock, below 0,     fails 8
+ *     of the other time
+ *     a question that replaces its host, or adds its asker                              fails 9
+ *     questions limited by asker                                                        fails 8
  *
  * One mutation passes, since it changes nothing here: without Number.isSafeInteger the window is the
  * bound, until the server's clock is in the year 2255. datagrams.test.ts covers warnings, max_clients,
