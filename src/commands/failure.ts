@@ -39,27 +39,35 @@ export function failureOf(
 /**
  * The exit code, hint and cause of an error about failures: 6 if any server was silent, otherwise 5.
  * @param failures at least one
- * @param old a sentence about servers that are too old for what was sent
+ * @param what was sent
  */
 export function optionsOf(
   failures: readonly Failure[],
   port: number,
-  old: string,
+  what: "ping" | "question",
 ): UserErrorOptions {
   const silent = failures.find(({ silence }) => silence !== undefined);
   const { error } = silent ?? failures[0]!;
   return {
     exitCode: silent ? EXIT.noAcknowledgement : EXIT.notSent,
-    hint: silent?.silence ? SILENCE_HINTS[silent.silence](port, old) : hintFor(error),
+    hint: silent?.silence ? SILENCE_HINTS[silent.silence](port, what) : hintFor(error),
     cause: error,
   };
 }
 
+/** Servers that are too old for what was sent. */
+const TOO_OLD = {
+  ping: "DynIP 0.1e acknowledges nothing",
+  question: "A server older than 0.3.0 answers no questions",
+};
+
 /** What to look at. */
-const SILENCE_HINTS: Readonly<Record<Silence, (port: number, old: string) => string>> = {
-  nothing: (port, old) =>
+const SILENCE_HINTS: Readonly<
+  Record<Silence, (port: number, what: keyof typeof TOO_OLD) => string>
+> = {
+  nothing: (port, what) =>
     'see the server\'s log, with systemd "journalctl -u dynip": "wrong MAC" means another secret or an older ' +
-    `key; no line about it means that a firewall, a security group or a wrong port stops UDP port ${port}. ${old}`,
+    `key; no line about this ${what} means that a firewall, a security group or a wrong port stops UDP port ${port}. ${TOO_OLD[what]}`,
   refused: (port) =>
     `is dynip serve running there, and is its server_port ${port}? A firewall that rejects says the same`,
   unreachable: () => "is the server up, and server_hostname right? A firewall may say this, too",

@@ -135,8 +135,8 @@ function stale(name: string, { address, age }: Place): UserError {
 
 /** No server has answered. */
 function noAnswer(name: string, failures: readonly Failure[], port: number): UserError {
-  const old = "A server older than 0.3.0 answers no questions";
-  return cannot("find", name, failures.map(describe).join("; "), optionsOf(failures, port, old));
+  const words = failures.map(describe).join("; ");
+  return cannot("find", name, words, optionsOf(failures, port, "question"));
 }
 
 function describe({ host, words }: Failure): string {

@@ -255,6 +255,5 @@ function describeAcknowledgement({ recorded, isChallenged, clockAhead }: Acknowl
 function cannotPing(failures: readonly Failure[], port: number): UserError {
   const [first, ...others] = failures;
   const rest = others.map(({ host, words }) => `; "${host}": ${words}`).join("");
-  const options = optionsOf(failures, port, "DynIP 0.1e acknowledges nothing");
-  return cannot("ping", first!.host, first!.words + rest, options);
+  return cannot("ping", first!.host, first!.words + rest, optionsOf(failures, port, "ping"));
 }

@@ -190,9 +190,10 @@ describe("a server that does not answer", () => {
       exitCode: 6,
       stdout: "",
       stderr:
-        'error: Cannot find "nas": "127.0.0.1": no answer\n' +
-        `hint: is the server running, does UDP port ${silent.port} pass its firewall, is the secret ` +
-        "the same there? It may be older than 0.3.0, and such a server answers no questions\n",
+        `error: Cannot find "nas": "127.0.0.1": no answer from 127.0.0.1, port ${silent.port}\n` +
+        'hint: see the server\'s log, with systemd "journalctl -u dynip": "wrong MAC" means another ' +
+        "secret or an older key; no line about this question means that a firewall, a security group or a wrong " +
+        `port stops UDP port ${silent.port}. A server older than 0.3.0 answers no questions\n`,
     });
     const sent = silent.pending.map(String);
     expect(sent.length).toBeGreaterThanOrEqual(2);
@@ -234,7 +235,9 @@ test.skipIf(process.platform === "darwin")(
     const other = await withPort(two.file("server.toml"), "127.0.0.2");
     const silent = await find(config, "nas", ["-v"]);
     expect(silent).toMatchObject({ exitCode: 0, stdout: "203.0.113.52\n" });
-    expect(silent.stderr).toContain('"127.0.0.2": no answer\n');
+    expect(silent.stderr).toMatch(
+      /^"127\.0\.0\.2": no answer, .*nothing listens on UDP port \d+$/m,
+    );
     expect(await find(config, "nas")).toMatchObject({ exitCode: 0, stderr: "" });
     await using second = await serve(["-v", other]);
     expect((await dynip(["ping", other])).exitCode).toBe(0);
