@@ -266,6 +266,7 @@ describe("questions", () => {
     expect(server.send(encodeQuestion(question, keyOf("nas")))).toBeUndefined();
     expect(server.log.lines.slice(1)).toEqual([
       `warn: dropped a question from ${AWAY}: wrong MAC for phone`,
+      "hint: the client has another secret, or an older key of this name; or somebody else sent this",
       `debug: dropped phone from ${AWAY}: wrong MAC`,
     ]);
     expect(await server.stop()).toEqual({ "wrong MAC": 1 });
