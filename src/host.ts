@@ -29,6 +29,8 @@ export interface HostStore extends Iterable<[name: string, host: Host]> {
   get(name: string): Host | undefined;
   /** Adds a host, or replaces it. */
   set(name: string, host: Host): void;
+  /** Forgets a host, if it is known. */
+  delete(name: string): void;
 }
 
 /**

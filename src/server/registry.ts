@@ -60,14 +60,15 @@ export const COUNTER_WINDOW = 300_000_000;
 /** How far a counter may be ahead of the last one, whatever the clock: more than an exchange sends. */
 export const COUNTER_LEAP = 32;
 
-/** Judges pings by the hosts that are known. It never evicts a host. */
+/**
+ * Judges pings by the hosts that are known. It never evicts a host; the client log may, if no ping of
+ * it is staged.
+ */
 export class Registry {
   readonly #hosts: HostStore;
   readonly #maxClients: number;
   /** Records that are accepted and not yet durable: pings are judged by these, readers see `hosts`. */
   readonly #staged: NameMap<Host>;
-  /** The plain names in `hosts`. */
-  #plainNames: number;
   /** The plain names in `#staged` that are not in `hosts`. */
   readonly #newPlainNames: NameMap<true>;
 
@@ -78,7 +79,6 @@ export class Registry {
   constructor(hosts: HostStore, maxClients: number) {
     this.#hosts = hosts;
     this.#maxClients = maxClients;
-    this.#plainNames = hosts.size - hosts.signedSize;
     this.#staged = new NameMap((name) => hosts.hashOf(name));
     this.#newPlainNames = new NameMap((name) => hosts.hashOf(name));
   }
@@ -104,7 +104,8 @@ export class Registry {
       return { kind: "seen", before: known, host };
     }
     if (!known && !staged) {
-      if (this.#plainNames + this.#newPlainNames.size >= this.#maxClients) return FULL;
+      const plainNames = this.#hosts.size - this.#hosts.signedSize;
+      if (plainNames + this.#newPlainNames.size >= this.#maxClients) return FULL;
       this.#newPlainNames.set(name, true);
     }
     const host = seen(staged ?? known, address, now);
@@ -148,11 +149,7 @@ export class Registry {
    */
   settle(name: string, host: Host, isDurable: boolean): Host | undefined {
     const before = this.#hosts.get(name);
-    if (isDurable) {
-      const wasPlain = before !== undefined && before.counter === undefined;
-      this.#plainNames += Number(host.counter === undefined) - Number(wasPlain);
-      this.#hosts.set(name, host);
-    }
+    if (isDurable) this.#hosts.set(name, host);
     if (this.#staged.get(name) === host) this.#staged.delete(name);
     if (isDurable || !this.#staged.get(name)) this.#newPlainNames.delete(name);
     return before;

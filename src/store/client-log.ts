@@ -11,13 +11,18 @@
  * - That a host is still where it was is no news: it can wait, because each snapshot wears the disk.
  *   A small log follows within a minute; a large one within five, or when the journal has grown to
  *   half its size.
+ *
+ * What a person edits in the log meanwhile is taken over, see edits.ts.
  */
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { crc32 } from "node:zlib";
 
-import { findFile, replaceFile } from "../system/atomic-file.ts";
+import { type Access, findFile, replaceFile } from "../system/atomic-file.ts";
+import { Edits, LOOK_MS, stampOf } from "./edits.ts";
 import { encodeClientLog } from "./format.ts";
-import { cannotOpen, readLog, replay } from "./load.ts";
+import { cannotOpen, type ReadLog, readLog, replay } from "./load.ts";
+import { LookAlikes } from "./look-alikes.ts";
 import { cannot, errorCode, EXIT, reasonOf, UserError } from "../system/errors.ts";
 import { type Files, realFiles } from "../system/files.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
@@ -25,6 +30,7 @@ import { type Done, GroupCommit } from "./group-commit.ts";
 import { DamagedJournalError, openJournal, type OpenedJournal } from "./recover.ts";
 import { canOthersReplace, isMountPoint } from "./surroundings.ts";
 import type { HostTable } from "./host-table.ts";
+import { NameMap } from "../name-map.ts";
 import type { Log } from "../system/log.ts";
 import type { Host } from "../host.ts";
 
@@ -37,6 +43,8 @@ export interface ClientLogParts {
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   /** For the journal: the same. */
   gather?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
+  /** Between two looks at the file, see edits.ts: the same. */
+  look?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   replace?: typeof replaceFile;
   files?: Files;
 }
@@ -55,16 +63,17 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
     const { target, mode } = await findFile(path, files);
     if (await isMountPoint(target, files)) throw cannotOpen(path, ...MOUNTED);
     lock = await takeLock(`${target}.lock`, path);
-    const { hosts, carriedOver, bytes } = await readLog(target, path, files);
+    const stamp = await stampOf(target, files);
+    const found = await readLog(target, path, files);
     const journal = await openJournal(`${target}.journal`, files);
-    for (const line of journal.lines) replay(line, hosts, path);
+    const replayed = journal.lines.map((line) => replay(line, found.hosts, path));
     return new ClientLog({
       path,
       target,
       mode: mode ?? NEW_FILE_MODE,
-      hosts,
-      carriedOver,
-      bytes,
+      stamp,
+      found,
+      replayed,
       isNew: mode === undefined,
       isExposed: await canOthersReplace(dirname(target), files),
       journal,
@@ -90,10 +99,11 @@ interface OpenedLog {
   /** The file behind it. */
   target: string;
   mode: number;
-  hosts: HostTable;
-  carriedOver: number;
-  /** The size of the log. */
-  bytes: number;
+  /** What the file was before it was read, see edits.ts. */
+  stamp: string;
+  found: ReadLog;
+  /** The names that the journal had lines of. */
+  replayed: readonly string[];
   isNew: boolean;
   /** Whether another user can replace files in its folder. */
   isExposed: boolean;
@@ -122,19 +132,44 @@ export class ClientLog {
   #journalBytes = 0;
   readonly #failing = new Set<string>();
   #writing: Promise<void> | undefined;
+  readonly #edits: Edits;
+  readonly #watch = new AbortController();
+  #watching: Promise<void> | undefined;
+  /** The hosts that are new since the last snapshot. */
+  #unwritten: NameMap<true>;
+  readonly #lookAlikes: LookAlikes;
+  /** The log of DynIP 0.1e until it is kept. */
+  #old: Uint8Array | undefined;
 
   constructor(opened: OpenedLog) {
-    this.hosts = opened.hosts;
+    const { hosts, bytes, carriedOver } = opened.found;
+    this.hosts = hosts;
     this.#opened = opened;
-    this.#snapshotBytes = opened.bytes;
+    this.#snapshotBytes = bytes?.length ?? 0;
+    if (carriedOver > 0) this.#old = bytes;
     this.#parts = { ...REAL_PARTS, ...opened.parts };
     this.#commits = new GroupCommit({
       hosts: this.hosts,
       write: (lines) => this.#journal(lines),
-      committed: (hasNews) => this.#changed(hasNews),
+      committed: (hasNews, firsts) => this.#committed(hasNews, firsts),
       now: this.#parts.now,
       gather: this.#parts.gather,
     });
+    this.#unwritten = this.#noNames();
+    for (const name of opened.replayed) this.#unwritten.set(name, true);
+    this.#lookAlikes = new LookAlikes(hosts);
+    this.#edits = new Edits(
+      {
+        ...this.#parts,
+        path: opened.path,
+        target: opened.target,
+        hosts,
+        commits: this.#commits,
+        isUnwritten: (name) => this.#unwritten.get(name) !== undefined,
+      },
+      opened.stamp,
+      bytes,
+    );
   }
 
   /**
@@ -143,7 +178,8 @@ export class ClientLog {
    * nothing.
    */
   begin(): void {
-    const { path, carriedOver, isNew, isExposed, journal } = this.#opened;
+    const { path, found, isNew, isExposed, journal } = this.#opened;
+    const { carriedOver } = found;
     const { log } = this.#parts;
     this.#begun = true;
     if (isExposed) {
@@ -156,6 +192,8 @@ export class ClientLog {
     if (journal.lines.length > 0) log.info(`replayed ${journal.lines.length} lines of the journal`);
     if (journal.tails > 0) void this.#setAside();
     if (isNew || carriedOver > 0 || journal.isLeftOver) this.#changed(true);
+    for (const [name, host] of this.hosts) this.#forgetLookAlikes(name, host);
+    this.#watching = this.#watchFile();
   }
 
   /**
@@ -191,10 +229,13 @@ export class ClientLog {
     this.#isClosing = true;
     this.#due.abort();
     this.#pause.abort();
+    this.#watch.abort();
     await this.settled();
     await this.#writing;
+    await this.#watching;
     try {
-      if (this.#staleSince !== undefined) await this.#snapshot();
+      if (this.#begun && (await this.#edits.isEdited())) this.#staleSince ??= this.#parts.now();
+      while (this.#staleSince !== undefined) await this.#snapshot(true);
       // A log that never began has the lines of the journal in no snapshot.
       await (this.#begun ? journal.remove() : journal.close());
     } catch (error) {
@@ -235,6 +276,34 @@ export class ClientLog {
     }
   }
 
+  /** Looks now and then whether somebody edited the log. */
+  async #watchFile(): Promise<void> {
+    const { signal } = this.#watch;
+    while (!this.#isClosing) {
+      await this.#parts.look(LOOK_MS, signal).catch(() => {});
+      if (!this.#isClosing && (await this.#edits.isEdited())) this.#changed(true);
+    }
+  }
+
+  #committed(hasNews: boolean, firsts: readonly [name: string, host: Host][]): void {
+    for (const [name, host] of firsts) {
+      this.#unwritten.set(name, true);
+      this.#forgetLookAlikes(name, host);
+    }
+    this.#changed(hasNews);
+  }
+
+  #forgetLookAlikes(name: string, host: Host): void {
+    const alike = this.#lookAlikes.add(name, host);
+    for (const plain of alike?.plain ?? []) {
+      void this.#commits.forget(plain).then((isForgotten) => {
+        if (isForgotten) {
+          this.#parts.log.log(`forgot ${plain}: the signed name ${alike!.signed} replaces it`);
+        }
+      });
+    }
+  }
+
   #changed(hasNews: boolean): void {
     this.#staleSince ??= this.#parts.now();
     const isLarge = this.#snapshotBytes > SMALL_BYTES;
@@ -257,8 +326,16 @@ export class ClientLog {
       const age = now() - this.#staleSince;
       if (!this.#due.signal.aborted) await sleep(maxAge - age, this.#due.signal).catch(() => {});
       if (this.#isClosing) break;
+      // Without a journal nothing is acknowledged before the next snapshot, so it cannot wait.
+      const isUrgent = this.#failing.has(JOURNAL);
+      if (!isUrgent && !(await this.#edits.takeOver(true))) {
+        this.#due.abort();
+        this.#pause = new AbortController();
+        if (!this.#isClosing) await sleep(LOOK_MS, this.#pause.signal).catch(() => {});
+        continue;
+      }
       const start = now();
-      const isWritten = await this.#attempt(LOG, RETRIED, () => this.#snapshot());
+      const isWritten = await this.#attempt(LOG, RETRIED, () => this.#snapshot(isUrgent));
       failures = isWritten ? 0 : failures + 1;
       if (!isWritten) this.#due.abort();
       const cost = now() - start;
@@ -270,30 +347,69 @@ export class ClientLog {
     this.#writing = undefined;
   }
 
-  async #snapshot(): Promise<void> {
+  /**
+   * Writes a snapshot, unless the file is edited meanwhile: then another one is due.
+   * @param isUrgent whether an edited file is taken over at once, or was by now
+   */
+  async #snapshot(isUrgent: boolean): Promise<void> {
     const { path, target, mode } = this.#opened;
     const { journal } = this.#opened.journal;
+    if (isUrgent) await this.#edits.takeOver(false);
+    await this.#keepOld();
     const staleSince = this.#staleSince;
+    const unwritten = this.#unwritten;
     this.#staleSince = undefined;
+    this.#unwritten = this.#noNames();
     this.#due = new AbortController();
     this.#journalBytes = 0;
     let bytes = 0;
+    let crc = 0;
     try {
       // What the journal has is in `hosts` already, so that the snapshot will have it, too.
       await journal.rotate();
       const slices = encodeClientLog(this.hosts).map((slice) => {
         bytes += slice.length;
+        crc = crc32(slice, crc);
         return slice;
       });
-      const access = { mode, onOwnerLost: (error: unknown) => this.#ownerLost(error) };
+      const access: Access = {
+        mode,
+        onOwnerLost: (error) => this.#ownerLost(error),
+        beforeRename: async (written) => {
+          if (!(await this.#edits.isAboutToReplace(written, crc))) throw new EditedError();
+        },
+      };
       await this.#parts.replace(target, slices, access, this.#parts.files);
+      this.#edits.hasReplaced();
       await journal.cover();
     } catch (error) {
-      this.#staleSince = staleSince;
-      throw error;
+      this.#staleSince = staleSince ?? this.#parts.now();
+      for (const [name] of unwritten) this.#unwritten.set(name, true);
+      if (!(error instanceof EditedError)) throw error;
+      this.#due.abort();
+      return;
     }
     this.#snapshotBytes = bytes;
     this.#parts.log.debug(`wrote client log "${path}": ${hostCount(this.hosts.size)}`);
+  }
+
+  /** Keeps the log of DynIP 0.1e beside the first snapshot, unless one was kept before. */
+  async #keepOld(): Promise<void> {
+    if (this.#old === undefined) return;
+    const { target, mode } = this.#opened;
+    const { files, log, replace } = this.#parts;
+    const copy = `${target}.0.1e`;
+    if (await isThere(copy, files)) {
+      log.log(`the log of DynIP 0.1e is not kept: there is a "${copy}" already`);
+    } else {
+      await replace(copy, [new TextDecoder().decode(this.#old)], { mode }, files);
+      log.log(`kept the log of DynIP 0.1e as "${copy}"`);
+    }
+    this.#old = undefined;
+  }
+
+  #noNames(): NameMap<true> {
+    return new NameMap((name) => this.hosts.hashOf(name));
   }
 
   /** Whether the disk took it. A failure is said once, until it works again. */
@@ -325,9 +441,23 @@ const REAL_PARTS: Omit<Required<ClientLogParts>, "log"> = {
   now: () => performance.now(),
   sleep: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
   gather: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+  look: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
   replace: replaceFile,
   files: realFiles,
 };
+
+/** Somebody edited the log after it was taken over last. */
+class EditedError extends Error {}
+
+async function isThere(path: string, files: Files): Promise<boolean> {
+  try {
+    await files.lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
 
 /** What is written, as messages call it. */
 const LOG = "client log";

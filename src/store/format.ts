@@ -8,7 +8,7 @@
  *     }
  *
  * `counter` is the last accepted counter of a signed host; plain hosts have none. A line of the
- * journal is a line of the log without its comma.
+ * journal is a line of the log without its comma, or `"nas": null`: the host was forgotten.
  *
  * The log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
  * its times in this machine's local time.
@@ -39,6 +39,18 @@ export function* encodeClientLog(hosts: Iterable<[name: string, host: Host]>): G
  *   hosts then
  */
 export function decodeClientLog(text: string, hosts: Pick<HostStore, "size" | "set">): number {
+  const slices = decodeInSlices(text, hosts);
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
+  }
+}
+
+/** The same in slices of 256 hosts, so that other work gets its turn between two of them. */
+export function* decodeInSlices(
+  text: string,
+  hosts: Pick<HostStore, "size" | "set">,
+): Generator<void, number> {
   let carriedOver = 0;
   for (const member of membersOf(text)) {
     const { size } = hosts;
@@ -51,6 +63,7 @@ export function decodeClientLog(text: string, hosts: Pick<HostStore, "size" | "s
         : error;
     }
     if (Array.isArray(member.value)) carriedOver++;
+    if (hosts.size % HOSTS_PER_SLICE === 0) yield;
   }
   return carriedOver;
 }
@@ -69,13 +82,19 @@ export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string 
   return `${JSON.stringify(name)}: {${members.join(",")}}`;
 }
 
+/** A line of the journal that says that a host was forgotten, without its newline. */
+export function encodeForgotten(name: string): string {
+  return `${JSON.stringify(name)}: null`;
+}
+
 /**
- * The reverse of {@link encodeHost}.
- * @throws ClientLogFormatError when the line is not one host
+ * The reverse of {@link encodeHost} and {@link encodeForgotten}.
+ * @returns the name, and its host unless that was forgotten
+ * @throws ClientLogFormatError when the line is neither
  */
-export function decodeHost(line: string): [name: string, host: Host] {
+export function decodeLine(line: string): [name: string, host: Host | undefined] {
   const member = memberOf(line);
-  return [member.name, decodeMember(member)];
+  return [member.name, member.value === null ? undefined : decodeMember(member)];
 }
 
 function decodeMember({ name, value }: Member): Host {

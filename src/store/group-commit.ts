@@ -6,8 +6,9 @@
  * one, since clients that were acknowledged by that send again, and would wait for every second batch.
  * Under load, a batch of notes alone is gathered for a tenth of a second.
  */
-import { encodeHost } from "./format.ts";
+import { encodeForgotten, encodeHost } from "./format.ts";
 import type { HostTable } from "./host-table.ts";
+import { lastSeen } from "./load.ts";
 import type { Host, Sighting } from "../host.ts";
 import { NameMap } from "../name-map.ts";
 
@@ -20,10 +21,10 @@ export interface GroupCommitParts {
   /** Appends whole lines to the journal, durably; resolves to whether that has worked. */
   write: (lines: IteratorObject<string>) => Promise<boolean>;
   /**
-   * Called after each batch. News is a new host, another address or a first signature that became
-   * durable.
+   * Called after each batch. News is a new host, another address, a first signature or a forgotten host
+   * that became durable; `firsts` are the hosts that are new or signed for the first time.
    */
-  committed: (hasNews: boolean) => void;
+  committed: (hasNews: boolean, firsts: readonly [name: string, host: Host][]) => void;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
   /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
@@ -34,6 +35,8 @@ export interface GroupCommitParts {
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
   #pending: NameMap<Pending>;
+  /** The batch that is being written. */
+  #writing: NameMap<Pending>;
   /** A ping waits for the next batch, so that nothing more is gathered for it. */
   #isAwaited = false;
   /** Aborted to end the gathering. */
@@ -46,6 +49,7 @@ export class GroupCommit {
   constructor(parts: GroupCommitParts) {
     this.#parts = parts;
     this.#pending = newPending(parts);
+    this.#writing = newPending(parts);
   }
 
   /**
@@ -66,13 +70,47 @@ export class GroupCommit {
     this.#committing ??= this.#commitWhilePending();
   }
 
+  /** Whether a change of this host waits for the disk. */
+  isUnderWay(name: string): boolean {
+    return (this.#pending.get(name) ?? this.#writing.get(name)) !== undefined;
+  }
+
+  /**
+   * Has a host forgotten: durably, and then removed from `hosts`. If the disk refuses, it is removed all
+   * the same, and the next snapshot makes that durable. A ping of the host wins: one that is under way,
+   * and one that comes meanwhile.
+   * @returns whether the host was removed
+   */
+  forget(name: string): Promise<boolean> {
+    const before = this.#parts.hosts.get(name);
+    if (before === undefined || this.isUnderWay(name)) return Promise.resolve(false);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#await(name, undefined, () => resolve(this.#remove(name, entry, before)));
+    const entry = this.#pending.get(name)!;
+    this.#committing ??= this.#commitWhilePending();
+    return promise;
+  }
+
   /** Resolves when everything noted and committed is durable, or has failed. */
   async settled(): Promise<void> {
     this.#hurry();
     await this.#committing;
   }
 
-  #await(name: string, host: Host, done: Done): void {
+  #remove(name: string, { host }: Pending, before: Host): boolean {
+    const { hosts } = this.#parts;
+    const known = hosts.get(name);
+    if (host !== undefined || known === undefined) return false; // a ping took its place, or it is gone
+    if (this.#pending.get(name)) return false; // a ping is in the next batch
+    if (lastSeen(known) !== lastSeen(before)) {
+      hosts.mark(name); // behind the line that says that it is forgotten
+      return false;
+    }
+    hosts.delete(name);
+    return true;
+  }
+
+  #await(name: string, host: Host | undefined, done: Done): void {
     const pending = this.#pending.get(name);
     if (pending) {
       pending.host = host;
@@ -104,14 +142,21 @@ export class GroupCommit {
       this.#isAwaited = false;
       this.#gathering = new AbortController();
       const isLoaded = hosts.markedSize >= MANY;
+      this.#writing = batch;
       const isDurable = await write(encodeLines(hosts.takeMarked(), batch));
-      const hasNews =
-        isDurable && Iterator.from(batch).some(([name, { host }]) => isNews(hosts.get(name), host));
+      const firsts: [string, Host][] = [];
+      let hasNews = false;
+      for (const [name, { host }] of isDurable ? batch : []) {
+        const before = hosts.get(name);
+        hasNews ||= isNews(before, host);
+        if (host && isFirst(before, host)) firsts.push([name, host]);
+      }
       for (const [, { done }] of batch) for (const tell of done) tell(isDurable);
+      this.#writing = newPending(this.#parts);
       const end = now();
       this.#notesFrom = isLoaded ? end + GATHER_MS : end;
       this.#batchFrom = end - start < SLOW_MS ? end : end + (end - start) * GATHER_PER_COST;
-      committed(hasNews);
+      committed(hasNews, firsts);
     }
     this.#committing = undefined;
   }
@@ -123,11 +168,15 @@ export class GroupCommit {
   }
 }
 
-/** Whether a record says more than that the host is where it was. */
-function isNews(before: Host | undefined, now: Host): boolean {
-  if (before === undefined) return true;
+/** Whether a record says more than that the host is where it was; undefined: it is forgotten. */
+function isNews(before: Host | undefined, now: Host | undefined): boolean {
+  if (before === undefined || now === undefined) return before !== now;
   if ((before.counter === undefined) !== (now.counter === undefined)) return true;
   return hasMoved(before.ipv4, now.ipv4) || hasMoved(before.ipv6, now.ipv6);
+}
+
+function isFirst(before: Host | undefined, now: Host): boolean {
+  return before === undefined || (before.counter === undefined && now.counter !== undefined);
 }
 
 function hasMoved(before: Sighting | undefined, now: Sighting | undefined): boolean {
@@ -139,9 +188,10 @@ function newPending({ hosts }: GroupCommitParts): NameMap<Pending> {
   return new NameMap((name) => hosts.hashOf(name));
 }
 
-/** A change that a ping waits for. */
+/** A change that somebody waits for. */
 interface Pending {
-  host: Host;
+  /** Undefined: the host is to be forgotten. */
+  host: Host | undefined;
   done: Done[];
 }
 
@@ -172,6 +222,11 @@ function* encodeLines(
     yield part;
     part = "";
   }
-  for (const [name, { host }] of batch) part += `${encodeHost(name, host)}\n`;
+  for (const [name, { host }] of batch) {
+    part += `${host ? encodeHost(name, host) : encodeForgotten(name)}\n`;
+    if (++count % LINES_PER_PART !== 0) continue;
+    yield part;
+    part = "";
+  }
   if (part !== "") yield part;
 }

@@ -27,6 +27,9 @@ export class HostTable implements HostStore {
   /** A signed host's counter + 1; 0 for a plain host. */
   #counters = new Float64Array(0);
   #signedSize = 0;
+  /** For each row whether its host was deleted. The row keeps its name, for when that comes back. */
+  #isDead = new Uint8Array(0);
+  #deadSize = 0;
   /** The marked rows in order, and for each row whether it is one of them. */
   #marked: number[] = [];
   #isMarked = new Uint8Array(0);
@@ -41,7 +44,7 @@ export class HostTable implements HostStore {
   }
 
   get size(): number {
-    return this.#names.size;
+    return this.#names.size - this.#deadSize;
   }
 
   get signedSize(): number {
@@ -54,7 +57,7 @@ export class HostTable implements HostStore {
 
   get(name: string): Host | undefined {
     const row = this.#rowOf(name);
-    return row === undefined ? undefined : this.#hostAt(row);
+    return row === undefined || this.#wasDeleted(row) ? undefined : this.#hostAt(row);
   }
 
   /**
@@ -63,6 +66,10 @@ export class HostTable implements HostStore {
    */
   set(name: string, { ipv4, ipv6, counter }: Host): void {
     const row = this.#rowOf(name) ?? this.#newRow(name);
+    if (this.#wasDeleted(row)) {
+      this.#isDead[row] = 0;
+      this.#deadSize--;
+    }
     this.#ipv4.set(row, ipv4);
     this.#ipv6.set(row, ipv6);
     if (row >= this.#counters.length) {
@@ -74,31 +81,56 @@ export class HostTable implements HostStore {
     this.#counters[row] = counter === undefined ? 0 : counter + 1;
   }
 
+  /** Removes a host, if it is known. */
+  delete(name: string): void {
+    const row = this.#rowOf(name);
+    if (row === undefined || this.#wasDeleted(row)) return;
+    this.set(name, {});
+    if (row >= this.#isDead.length) this.#isDead = grown(this.#isDead, row);
+    this.#isDead[row] = 1;
+    this.#deadSize++;
+  }
+
   /** Marks a host, if it is known, for the next {@link takeMarked}. */
   mark(name: string): void {
     const row = this.#rowOf(name);
-    if (row === undefined || this.#isMarked[row] === 1) return;
+    if (row === undefined || this.#isMarked[row] === 1 || this.#wasDeleted(row)) return;
     if (row >= this.#isMarked.length) this.#isMarked = grown(this.#isMarked, row);
     this.#isMarked[row] = 1;
     this.#marked.push(row);
   }
 
-  /** How many hosts are marked. */
+  /** How many hosts are marked; one that was deleted since then counts. */
   get markedSize(): number {
     return this.#marked.length;
   }
 
-  /** The marked hosts, in the order of their marks, each as it is when the iterator reaches it. Removes the marks. */
+  /**
+   * The marked hosts, in the order of their marks, each as it is when the iterator reaches it, without
+   * those that are deleted by then. Removes the marks.
+   */
   takeMarked(): IteratorObject<[string, Host]> {
     const rows = this.#marked;
     this.#marked = [];
     for (const row of rows) this.#isMarked[row] = 0;
-    return rows.values().map((row) => this.#entryAt(row));
+    return rows
+      .values()
+      .filter((row) => !this.#wasDeleted(row))
+      .map((row) => this.#entryAt(row));
   }
 
-  /** In the order in which the hosts were added; one that is added meanwhile comes as well. */
+  /**
+   * In the order in which the names were first added; one that is added meanwhile comes as well, unless
+   * it was there before and deleted.
+   */
   *[Symbol.iterator](): Generator<[name: string, host: Host], undefined> {
-    for (let row = 0; row < this.#names.size; row++) yield this.#entryAt(row);
+    for (let row = 0; row < this.#names.size; row++) {
+      if (!this.#wasDeleted(row)) yield this.#entryAt(row);
+    }
+  }
+
+  #wasDeleted(row: number): boolean {
+    return this.#deadSize > 0 && this.#isDead[row] === 1;
   }
 
   #rowOf(name: string): number | undefined {

@@ -1,6 +1,8 @@
 /** Reads what the last server left: its client log and the lines of its journal. */
+import { setImmediate } from "node:timers/promises";
+
 import { readWhole } from "../system/atomic-file.ts";
-import { decodeClientLog, decodeHost } from "./format.ts";
+import { decodeClientLog, decodeInSlices, decodeLine } from "./format.ts";
 import { HostTable } from "./host-table.ts";
 import { ClientLogFormatError } from "./members.ts";
 import { cannot, EXIT, type UserError } from "../system/errors.ts";
@@ -8,23 +10,27 @@ import type { Files } from "../system/files.ts";
 import type { JournalLine } from "./journal.ts";
 import type { Host, HostStore } from "../host.ts";
 
+/** A log as it was read. */
+export interface ReadLog {
+  readonly hosts: HostTable;
+  /** How many of the hosts DynIP 0.1e recorded. */
+  readonly carriedOver: number;
+  /** Its content; undefined where there is no log. */
+  readonly bytes: Buffer | undefined;
+}
+
 /**
  * Reads the log at `target`; a log that does not exist has no hosts.
  * @param path the log's path in messages, as the user configured it
- * @returns its hosts, how many of them DynIP 0.1e recorded, and its size in bytes
  * @throws UserError (exit code 2) when it is not a client log
  */
-export async function readLog(
-  target: string,
-  path: string,
-  files: Files,
-): Promise<{ hosts: HostTable; carriedOver: number; bytes: number }> {
+export async function readLog(target: string, path: string, files: Files): Promise<ReadLog> {
   const hosts = newTable();
   const bytes = await readWhole(target, files);
-  if (bytes === undefined) return { hosts, carriedOver: 0, bytes: 0 };
+  if (bytes === undefined) return { hosts, carriedOver: 0, bytes };
   try {
     const carriedOver = decodeClientLog(decodeText(bytes), hosts);
-    return { hosts, carriedOver, bytes: bytes.length };
+    return { hosts, carriedOver, bytes };
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, error.message, {
@@ -35,15 +41,29 @@ export async function readLog(
 }
 
 /**
- * Puts the host in a line of the journal into `hosts`, unless `hosts` has a newer record: the journal
- * has older ones when a server was killed after a snapshot and before it removed the journal.
+ * The hosts in the content of a log. Other work gets its turn meanwhile.
+ * @throws ClientLogFormatError when it is not a client log
+ */
+export async function decodeMeanwhile(bytes: Uint8Array): Promise<HostTable> {
+  const hosts = newTable();
+  for (const _ of decodeInSlices(decodeText(bytes), hosts)) await setImmediate();
+  return hosts;
+}
+
+/**
+ * Does to `hosts` what a line of the journal says: puts its host there, unless `hosts` has a newer
+ * record, or forgets it. The journal has older records when a server was killed after a snapshot and
+ * before it removed the journal.
+ * @returns the name
  * @throws UserError (exit code 2) when the line is not one host
  */
-export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): void {
+export function replay({ text, where }: JournalLine, hosts: HostStore, path: string): string {
   try {
-    const [name, host] = decodeHost(text);
+    const [name, host] = decodeLine(text);
     const known = hosts.get(name);
-    if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
+    if (host === undefined) hosts.delete(name);
+    else if (known === undefined || !isOlder(host, known)) hosts.set(name, host);
+    return name;
   } catch (error) {
     if (!(error instanceof ClientLogFormatError)) throw error;
     throw cannotOpen(path, `its journal ${where}: ${error.message}`, {
@@ -69,7 +89,8 @@ function isOlder(host: Host, than: Host): boolean {
   return lastSeen(host) < lastSeen(than);
 }
 
-function lastSeen({ ipv4, ipv6 }: Host): number {
+/** When a host was last seen in any family: milliseconds since 1970, UTC. */
+export function lastSeen({ ipv4, ipv6 }: Host): number {
   return Math.max(ipv4?.lastSeen ?? 0, ipv6?.lastSeen ?? 0);
 }
 

@@ -2,7 +2,7 @@
  * Replaces a file whole or not at all: after a crash at any time there is the old file or the new one,
  * and never a part of either.
  */
-import type { Stats } from "node:fs";
+import type { BigIntStats, Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -20,6 +20,11 @@ export interface Access {
    * keep the owner or the group; without its group the file has no permissions for one.
    */
   readonly onOwnerLost?: (error: unknown) => void;
+  /**
+   * If given, called when the new file is synced, with what it is. What it throws leaves the old file
+   * in place.
+   */
+  readonly beforeRename?: (written: BigIntStats) => Promise<void>;
 }
 
 /** What renaming depends on; this machine unless a test says otherwise. */
@@ -53,6 +58,7 @@ export async function replaceFile(
       for (const chunk of chunks) await file.writeFile(chunk);
       await giveAccess(file, path, access, files);
       await file.sync();
+      await access.beforeRename?.(await file.stat({ bigint: true }));
     } finally {
       await file.close();
     }

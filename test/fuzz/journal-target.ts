@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 
-import { decodeHost, encodeClientLog, encodeHost } from "../../src/store/format.ts";
+import { decodeLine, encodeClientLog, encodeHost } from "../../src/store/format.ts";
 import { openClientLog } from "../../src/store/client-log.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
 import type { Host, Hosts } from "../../src/host.ts";
@@ -201,10 +201,10 @@ function split(input: Uint8Array): (Uint8Array | undefined)[] {
 function replayed([log, one, two, ...old]: (Uint8Array | undefined)[]): Hosts {
   const hosts = hostsIn(log ? strict.decode(log) : "{}");
   for (const line of [...old.flatMap((file) => linesOf(file)), ...sealedLines(one, two)]) {
-    for (const [name, host] of [decodeHost(line)]) {
-      const known = hosts.get(name);
-      if (!known || isAtLeast(rank(host), rank(known))) hosts.set(name, host);
-    }
+    const [name, host] = decodeLine(line);
+    const known = hosts.get(name);
+    if (!host) hosts.delete(name);
+    else if (!known || isAtLeast(rank(host), rank(known))) hosts.set(name, host);
   }
   return hosts;
 }
