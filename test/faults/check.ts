@@ -55,8 +55,12 @@ export function sealedLines(file: Buffer): string[] {
 export function survivors(contents: Contents): Map<string, number> {
   const counters = new Map<string, number>();
   const take = (text: string) => {
-    for (const [name, { counter = 0 }] of hostsIn(text)) {
-      counters.set(name, Math.max(counter, counters.get(name) ?? 0));
+    const forgotten = /^\{"([^"]+)": null\}$/.exec(text)?.[1];
+    if (forgotten !== undefined) counters.delete(forgotten);
+    else {
+      for (const [name, { counter = 0 }] of hostsIn(text)) {
+        counters.set(name, Math.max(counter, counters.get(name) ?? 0));
+      }
     }
   };
   const log = contents.get(LOG);
@@ -73,11 +77,13 @@ export function survivors(contents: Contents): Map<string, number> {
 
 /**
  * Starts on these files, real ones, as the next server would, and stops.
+ * @param forgotten the names that must not be there
  * @returns what is wrong; nothing, if all is well
  */
 export async function restart(
   contents: Contents,
   acknowledged: ReadonlyMap<string, number>,
+  forgotten: ReadonlySet<string> = new Set(),
 ): Promise<string[]> {
   await using folder = await temporaryFolder();
   for (const [name, bytes] of contents) await writeFile(folder.file(name), bytes);
@@ -86,6 +92,9 @@ export async function restart(
   try {
     const clientLog = await openClientLog(path, { log });
     const wrong = compare(clientLog.hosts, acknowledged, "opened");
+    for (const name of forgotten) {
+      if (clientLog.hosts.get(name)) wrong.push(`${name} was forgotten, and is there again`);
+    }
     clientLog.begin();
     await clientLog.close();
     const hosts = hostsIn(await readFile(path, "utf8"));

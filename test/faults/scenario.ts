@@ -13,6 +13,8 @@ export interface Life {
   readonly acknowledged: Map<string, number>;
   /** Acknowledgements that a power cut right then would have made a lie of. */
   readonly premature: string[];
+  /** Names that it said it forgot, and that did not ping again. */
+  readonly forgotten: Set<string>;
   /** Names whose update was refused after the disk was well again. */
   readonly refusedInTheEnd: string[];
   /** What opening ended with, and closing. */
@@ -35,6 +37,7 @@ export async function live(
     log: recordedLog(),
     acknowledged: new Map(known),
     premature: [],
+    forgotten: new Set(),
     refusedInTheEnd: [],
   };
   const pauses = new Pauses();
@@ -45,6 +48,8 @@ export async function live(
       files: disk.files,
       now: () => 0,
       sleep: (_milliseconds, signal) => pauses.sleep(signal),
+      look: (_milliseconds, signal) =>
+        new Promise((resolve) => signal.addEventListener("abort", resolve)),
     });
   } catch (error) {
     life.openError = error;
