@@ -164,10 +164,15 @@ export class Journal {
     }
   }
 
-  /** The older file first: left alone, it would be replayed over what the newer one changed. */
+  /**
+   * The older file first, durably: left alone, it would be replayed over what the newer one changed, and
+   * forget a host that has come back. The current file is the older one until something is appended.
+   */
   async #removeSlots(): Promise<void> {
-    await this.#slots[1 - this.#current]!.remove();
-    await this.#slots[this.#current]!.remove();
+    const older = this.#end === 0 ? this.#current : 1 - this.#current;
+    await this.#slots[older]!.remove();
+    await syncFolder(dirname(this.#slots[older]!.path), this.#files);
+    await this.#slots[1 - older]!.remove();
   }
 
   async #removeObsolete(): Promise<void> {

@@ -69,10 +69,29 @@ export function survivors(contents: Contents): Map<string, number> {
     const lines = contents.get(journal)?.toString().split("\n").slice(0, -1) ?? [];
     for (const line of lines) take(`{${line}}`);
   }
-  for (const journal of JOURNALS) {
-    for (const line of sealedLines(contents.get(journal) ?? Buffer.alloc(0))) take(`{${line}}`);
+  const slots = JOURNALS.map((journal) => {
+    const file = contents.get(journal) ?? Buffer.alloc(0);
+    return { lines: sealedLines(file), ...lastSealOf(file) };
+  }).sort((a, b) => a.generation - b.generation);
+  for (const { lines, generation } of slots) {
+    if (generation >= slots[1]!.oldest) for (const line of lines) take(`{${line}}`);
   }
   return counters;
+}
+
+/** What the last seal of a journal file says that counts. */
+function lastSealOf(file: Buffer): { generation: number; oldest: number } {
+  let last = { generation: 0, oldest: 0 };
+  let batch = "";
+  for (const line of file.toString("latin1").split("\n")) {
+    batch += `${line}\n`;
+    if (!line.startsWith("= ")) continue;
+    const [, , generation = 0, oldest = 0] = line.split(" ").map(Number);
+    if (batch !== sealed(batch.slice(0, -line.length - 1), generation, oldest)) break;
+    last = { generation, oldest };
+    batch = "";
+  }
+  return last;
 }
 
 /**

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { fullDisk } from "./full-disk.ts";
 import { kills } from "./kills.ts";
 import type { Outcome } from "./outcome.ts";
-import { powerCuts } from "./power-cuts.ts";
+import { FORGETTING, powerCuts } from "./power-cuts.ts";
 import { readOnlyFolder } from "./read-only.ts";
 import { refusals } from "./refusals.ts";
 import { tornPages } from "./torn-pages.ts";
@@ -30,6 +30,14 @@ test(
 test(
   "a power cut at any file operation: nothing that was acknowledged is lost",
   async () => expectNothingLost(await powerCuts({ lucks: 1, seed, every: 3 }, () => {})),
+  TIMEOUT_MS,
+);
+
+test(
+  "a power cut while a host is forgotten: it stays so, and nothing else is lost",
+  async () => {
+    expectNothingLost(await powerCuts({ lucks: 1, seed, every: 3, ...FORGETTING }, () => {}));
+  },
   TIMEOUT_MS,
 );
 

@@ -7,7 +7,7 @@
 import { fullDisk } from "./full-disk.ts";
 import { kills } from "./kills.ts";
 import { type Outcome, type Progress, table } from "./outcome.ts";
-import { powerCuts } from "./power-cuts.ts";
+import { FORGETTING, powerCuts } from "./power-cuts.ts";
 import { readOnlyFolder } from "./read-only.ts";
 import { CODES, refusals } from "./refusals.ts";
 import { SIZES, tornPages } from "./torn-pages.ts";
@@ -20,6 +20,10 @@ const outcomes: Outcome[] = [];
 for (const [what, run] of [
   ["kill -9", (progress: Progress) => kills({ cycles, seed }, progress)],
   ["power cuts", (progress: Progress) => powerCuts({ lucks: 10, seed }, progress)],
+  [
+    "power cuts while a host is forgotten",
+    (progress: Progress) => powerCuts({ lucks: 10, seed, ...FORGETTING }, progress),
+  ],
   [
     "pages that are missing",
     (progress: Progress) => tornPages({ sizes: SIZES, images: 256, seed }, progress),

@@ -7,7 +7,7 @@ import { Random } from "../fuzz/random.ts";
 import { isLog, LOG, restart } from "./check.ts";
 import { type Contents, Disk, type Luck, systemError } from "./disk.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
-import { live } from "./scenario.ts";
+import { type Life, live, liveAndForget } from "./scenario.ts";
 import { START } from "./starts.ts";
 
 export interface PowerCuts {
@@ -19,21 +19,35 @@ export interface PowerCuts {
   isOrdered?: boolean;
   /** The names of the states that the folder begins in, see starts.ts. */
   starts?: readonly string[];
+  /** What happens until the power is cut, and its name. */
+  life?: typeof live;
+  what?: string;
 }
+
+/** Cuts the power while two hosts are forgotten. */
+export const FORGETTING = { life: liveAndForget, what: " while hosts are forgotten" } as const;
 
 /**
  * Cuts the power at each operation in turn, then starts on what is left: with everything that was
  * written (a killed process), without anything unsynced, and `lucks` times with a part of that.
  */
 export async function powerCuts(
-  { lucks, seed, every = 1, isOrdered = true, starts = Object.keys(START) }: PowerCuts,
+  {
+    lucks,
+    seed,
+    every = 1,
+    isOrdered = true,
+    starts = Object.keys(START),
+    life = live,
+    what = "",
+  }: PowerCuts,
   progress: Progress,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const name of starts) {
     const start = START[name]!;
-    const killed = outcome(`killed at each file operation, ${name}`);
-    const cut = outcome(`power cut at each file operation, ${name}`);
+    const killed = outcome(`killed at each file operation${what}, ${name}`);
+    const cut = outcome(`power cut at each file operation${what}, ${name}`);
     let last = Number.MAX_SAFE_INTEGER;
     for (let index = 1 + (seed % every); index <= last; index += every) {
       await using folder = await temporaryFolder();
@@ -43,9 +57,9 @@ export async function powerCuts(
         disk.powerOff();
         return systemError("EIO");
       });
-      const { acknowledged, premature } = await live(folder.path, disk, known, () => {});
+      const lived = await life(folder.path, disk, known, () => {});
       const at = `operation ${index}, ${disk.operations[index - 1] ?? "none"}`;
-      count(killed, at, [...premature, ...(await check(await filesIn(folder.path), acknowledged))]);
+      count(killed, at, [...lived.premature, ...(await check(await filesIn(folder.path), lived))]);
       const tries: [string, Luck][] = [
         ["nothing unsynced kept", "none"],
         ["removals alone kept", "removals"],
@@ -53,7 +67,7 @@ export async function powerCuts(
       for (let i = seed; i < seed + lucks; i++) tries.push([`seed ${i}`, new Random(i)]);
       for (const [which, luck] of tries) {
         const left = disk.cut(luck, isOrdered);
-        count(cut, `${at}, ${which}`, await check(left, acknowledged));
+        count(cut, `${at}, ${which}`, await check(left, lived));
       }
       // With fewer operations than the index, nothing was cut: every operation has had its turn.
       if (disk.operations.length < index) last = index;
@@ -64,9 +78,9 @@ export async function powerCuts(
   return outcomes;
 }
 
-async function check(left: Contents, acknowledged: ReadonlyMap<string, number>): Promise<string[]> {
+async function check(left: Contents, { acknowledged, forgotten }: Life): Promise<string[]> {
   const wrong = isLog(left.get(LOG)) ? [] : ["the log is damaged"];
-  return [...wrong, ...(await restart(left, acknowledged))];
+  return [...wrong, ...(await restart(left, acknowledged, forgotten))];
 }
 
 /** The files that a killed process leaves. */

@@ -1,8 +1,12 @@
 /** A client log's life in short: opened, appended to, snapshot, appended to meanwhile, closed. */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { type ClientLog, openClientLog } from "../../src/store/client-log.ts";
+import { encodeClientLog } from "../../src/store/format.ts";
+import { replaceFile } from "../../src/system/atomic-file.ts";
 import type { Host } from "../../src/host.ts";
+import { hostsIn } from "../hosts-in.ts";
 import { recordedLog, type RecordedLog } from "../recorded-log.ts";
 import { LOG, recordOf, survivors } from "./check.ts";
 import type { Disk } from "./disk.ts";
@@ -33,13 +37,7 @@ export async function live(
   known: ReadonlyMap<string, number>,
   heal: () => void,
 ): Promise<Life> {
-  const life: Life = {
-    log: recordedLog(),
-    acknowledged: new Map(known),
-    premature: [],
-    forgotten: new Set(),
-    refusedInTheEnd: [],
-  };
+  const life = newLife(known);
   const pauses = new Pauses();
   let clientLog: ClientLog;
   try {
@@ -94,6 +92,91 @@ export async function live(
     life.closeError = error;
   }
   return life;
+}
+
+/**
+ * Another life: somebody removes two lines while the server runs, and one of the two hosts pings again
+ * later. The editor's file is durable before the server sees it.
+ */
+export async function liveAndForget(
+  folder: string,
+  disk: Disk,
+  known: ReadonlyMap<string, number>,
+): Promise<Life> {
+  const life = newLife(known);
+  const pauses = new Pauses();
+  const looks = new Pauses();
+  const path = join(folder, LOG);
+  let clientLog: ClientLog;
+  try {
+    clientLog = await openClientLog(path, {
+      log: { ...life.log, log: (message) => hearOfForgotten(message, disk, life) },
+      files: disk.files,
+      now: () => 0,
+      sleep: (_milliseconds, signal) => pauses.sleep(signal),
+      look: (_milliseconds, signal) => looks.sleep(signal),
+    });
+  } catch (error) {
+    life.openError = error;
+    return life;
+  }
+  const send = (counter: number, ...names: string[]) =>
+    Promise.all(names.map((name) => append(clientLog, name, recordOf(name, counter), disk, life)));
+
+  clientLog.begin();
+  await send(11, "nas", "gone", "back");
+  await pauses.begun();
+  pauses.end();
+  await send(12, "nas", "pi");
+  await pauses.begun();
+  for (const name of ["gone", "back"]) life.acknowledged.delete(name); // from now on they may go
+  await editAway(path, ["gone", "back"], disk);
+  looks.end();
+  await send(13, "nas"); // while the server takes it over
+  pauses.end();
+  await pauses.begun();
+  for (let tries = 0; tries < 100 && clientLog.hosts.get("back"); tries++) await Bun.sleep(1);
+  if (life.forgotten.delete("back")) await send(1, "back");
+  pauses.end();
+  await send(14, "nas", "pi");
+  await pauses.begun();
+  try {
+    await clientLog.close();
+  } catch (error) {
+    life.closeError = error;
+  }
+  return life;
+}
+
+/** What an editor does that syncs its file; without the power it does nothing. */
+async function editAway(path: string, names: readonly string[], disk: Disk): Promise<void> {
+  try {
+    const hosts = hostsIn(await readFile(path, "utf8"));
+    for (const name of names) hosts.delete(name);
+    await replaceFile(path, encodeClientLog(hosts), { mode: 0o600 }, disk.files);
+  } catch {
+    // The power is gone.
+  }
+}
+
+function hearOfForgotten(message: string, disk: Disk, life: Life): void {
+  const name = /^forgot (\S+):/.exec(message)?.[1];
+  if (name === undefined) return;
+  // The disk may have refused the line that says so; then the next snapshot makes it durable.
+  if (life.log.lines.some((line) => line.startsWith("error:"))) return;
+  life.forgotten.add(name);
+  if (survivors(disk.cut("none")).has(name))
+    life.premature.push(`${name} is not durably forgotten`);
+}
+
+function newLife(known: ReadonlyMap<string, number>): Life {
+  return {
+    log: recordedLog(),
+    acknowledged: new Map(known),
+    premature: [],
+    forgotten: new Set(),
+    refusedInTheEnd: [],
+  };
 }
 
 /** As the server does it: in the hosts when durable, then acknowledged. */
