@@ -57,6 +57,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "server/registry.ts": [],
   "store/format.ts": [],
   "store/host-table.ts": [],
+  "store/look-alikes.ts": [],
   "store/members.ts": [],
   "store/name-index.ts": [],
   "store/seal.ts": ["node:zlib"], // crc32 alone

@@ -106,12 +106,33 @@ describe("a plain ping", () => {
     expect(hosts.size).toBe(2);
   });
 
+  test("a plain name that is forgotten makes room for another, and a signed one does not count", () => {
+    const { hosts, registry } = newRegistry(1);
+    expect(plain(registry, "a", HOME, 1).kind).toBe("accepted");
+    expect(plain(registry, "b", HOME, 1).kind).toBe("refused");
+    hosts.delete("a");
+    expect(plain(registry, "b", HOME, 2).kind).toBe("accepted");
+    expect(plain(registry, "a", HOME, 2).kind).toBe("refused");
+    hosts.set("signed", { ipv4: at(HOME, 0, 0), counter: 1 });
+    hosts.delete("b");
+    expect(plain(registry, "a", HOME, 3).kind).toBe("accepted");
+  });
+
   test.each(["__proto__", "constructor", "toString", "10", "9", "1e3"])("%p is a name", (name) => {
     const { hosts, registry } = newRegistry();
     expect(plain(registry, name, HOME, 1000).kind).toBe("accepted");
     expect(plain(registry, name, HOME, 1000).kind).toBe("seen");
     expect([...hosts.keys()]).toEqual([name]);
   });
+});
+
+test("a signed host that is forgotten is challenged like a new one, whatever its counter was", () => {
+  const { hosts, registry } = newRegistry();
+  hosts.set("nas", { ipv4: at(HOME, 0, 0), counter: COUNTER + COUNTER_WINDOW });
+  hosts.delete("nas");
+  const ping = { name: "nas", counter: COUNTER, hasCookie: false, address: HOME };
+  expect(registry.recordSigned(ping, NOON)).toEqual({ kind: "challenge", counter: COUNTER });
+  expect(registry.recordSigned({ ...ping, hasCookie: true }, NOON).kind).toBe("accepted");
 });
 
 /** A registry that has accepted one signed ping of `nas` from HOME, at noon. */

@@ -14,6 +14,7 @@ import { basename, dirname, join } from "node:path";
 
 import { type ClientLog, type ClientLogParts, openClientLog } from "../../src/store/client-log.ts";
 import { Journal } from "../../src/store/journal.ts";
+import { replaceFile } from "../../src/system/atomic-file.ts";
 import type { Host } from "../../src/host.ts";
 import { sealed, sealedLines } from "../faults/check.ts";
 import { recordedLog } from "../recorded-log.ts";
@@ -750,5 +751,121 @@ describe("the journal", () => {
     ]);
     await clientLog.close();
     expect(await readdir(folder.path)).toEqual(["dynip.json"]);
+  });
+});
+
+describe("a log that somebody edits", () => {
+  const PI = NAS.replace("nas", "pi");
+
+  /** One that has nas and pi; `look` ends the pause between two looks at the file. */
+  async function edited(path: string, more: Partial<ClientLogParts> = {}) {
+    await writeFile(path, `{\n${NAS},\n${PI}\n}\n`);
+    const time = fakeTime();
+    const log = recordedLog();
+    const looks: (() => void)[] = [];
+    const clientLog = await openClientLog(path, {
+      log,
+      ...time.parts,
+      look: (_milliseconds, signal) =>
+        new Promise<void>((resolve) => {
+          looks.push(resolve);
+          signal.addEventListener("abort", () => resolve());
+        }),
+      ...more,
+    });
+    clientLog.begin();
+    const look = async (): Promise<void> => {
+      const count = looks.length;
+      looks.at(-1)!();
+      await until(() => looks.length > count);
+    };
+    return { clientLog, log, look, ...time };
+  }
+
+  test("loses no line for a file that is no log: for five minutes it is left alone, then kept", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const { clientLog, log, look, clock, sleeps } = await edited(path);
+    await writeFile(path, `{\n${NAS},\n"pi"`);
+    await look();
+    await until(() => sleeps.length === 1);
+    expect(log.lines).toEqual([]); // an editor may be writing it
+    sleeps[0]!.end();
+    await until(() => sleeps.length === 2);
+    expect(log.lines.join()).toContain(`warn: client log "${path}" was edited and cannot be read`);
+    clock.now = 299_999;
+    sleeps[1]!.end();
+    await until(() => sleeps.length === 3);
+    expect(await readFile(path, "utf8")).toBe(`{\n${NAS},\n"pi"`);
+    clock.now = 300_000;
+    sleeps[2]!.end();
+    await until(() => sleeps.length === 4);
+    expect(await readFile(path, "utf8")).toBe(`{\n${NAS},\n${PI}\n}\n`);
+    expect(await readFile(`${path}.edited`, "utf8")).toBe(`{\n${NAS},\n"pi"`);
+    expect(log.lines.filter((line) => line.startsWith("warn"))).toHaveLength(2);
+    await clientLog.close();
+  });
+
+  test("is left alone when it was only touched", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const { clientLog, log, look, sleeps } = await edited(path);
+    await writeFile(path, await readFile(path));
+    await look();
+    await look();
+    expect([sleeps, log.lines]).toEqual([[], []]);
+    await clientLog.close();
+  });
+
+  test("while the next snapshot is made is read before it is replaced", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    let edit = async (): Promise<void> => await writeFile(path, `{\n${PI}\n}\n`);
+    const { clientLog, log, sleeps } = await edited(path, {
+      async replace(target, chunks, access, files) {
+        await edit();
+        edit = async () => {};
+        await replaceFile(target, chunks, access, files);
+      },
+    });
+    change(clientLog, "tv");
+    await until(() => sleeps.length === 1);
+    expect(await readFile(path, "utf8")).toBe(`{\n${PI}\n}\n`);
+    sleeps[0]!.end();
+    await until(() => sleeps.length === 2);
+    expect(log.lines).toContain(`log: forgot nas: it was removed from "${path}"`);
+    expect(await readFile(path, "utf8")).toBe(`{\n${PI},\n${NAS.replace("nas", "tv")}\n}\n`);
+    await clientLog.close();
+  });
+
+  test("keeps the hosts that are not in it because it could not be written", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    let isFull = true;
+    const { clientLog, log, sleeps } = await edited(path, {
+      async replace(target, chunks, access, files) {
+        if (isFull) throw Object.assign(new Error("ENOSPC: no space"), { code: "ENOSPC" });
+        await replaceFile(target, chunks, access, files);
+      },
+    });
+    change(clientLog, "tv");
+    await until(() => sleeps.length === 1);
+    isFull = false;
+    await writeFile(path, `{\n${PI}\n}\n`);
+    sleeps[0]!.end();
+    await until(() => sleeps.length === 2);
+    expect(await readFile(path, "utf8")).toBe(`{\n${PI},\n${NAS.replace("nas", "tv")}\n}\n`);
+    expect(log.lines).toContain(`log: forgot nas: it was removed from "${path}"`);
+    await clientLog.close();
+  });
+
+  test("and forgotten stays so: a tombstone is replayed, and a later ping behind it", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    await writeFile(path, `{\n${NAS},\n${PI}\n}\n`);
+    await writeFile(`${path}.journal.1`, sealed(`"nas": null\n"pi": null\n${PI}\n`));
+    const clientLog = await openClientLog(path, { log: recordedLog() });
+    expect([...clientLog.hosts]).toEqual([["pi", HOST]]);
+    await clientLog.close();
   });
 });

@@ -10,6 +10,8 @@ const HOST: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 0 } };
 function newCommits() {
   const hosts = newHostTable();
   const batches: string[][] = [];
+  const texts: string[] = [];
+  const firsts: string[] = [];
   const disk = { isWell: true, milliseconds: 0, duringWrite: () => {} };
   const clock = { now: 0 };
   const news: boolean[] = [];
@@ -18,12 +20,16 @@ function newCommits() {
   const commits = new GroupCommit({
     hosts,
     async write(lines) {
-      batches.push([...lines].join("").match(/(?<=^")[^"]+/gm) ?? []);
+      texts.push([...lines].join(""));
+      batches.push(texts.at(-1)!.match(/(?<=^")[^"]+/gm) ?? []);
       clock.now += disk.milliseconds;
       disk.duringWrite();
       return disk.isWell;
     },
-    committed: (isNews) => news.push(isNews),
+    committed(isNews, ofFirsts) {
+      news.push(isNews);
+      firsts.push(...ofFirsts.map(([name]) => name));
+    },
     now: () => clock.now,
     gather: (milliseconds, signal) =>
       new Promise((resolve, reject) => {
@@ -47,7 +53,20 @@ function newCommits() {
         resolve(isDurable);
       }),
     );
-  return { clock, disk, batches, news, waits, commits, ping, commit, endWait: () => end() };
+  return {
+    hosts,
+    clock,
+    disk,
+    batches,
+    texts,
+    firsts,
+    news,
+    waits,
+    commits,
+    ping,
+    commit,
+    endWait: () => end(),
+  };
 }
 
 const MANY = Array.from({ length: 64 }, (_, index) => `host-${index}`);
@@ -175,3 +194,92 @@ test.each([
     expect(news.at(-1)).toBe(isNews);
   },
 );
+
+describe("forgetting", () => {
+  const LATER: Host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: 5 } };
+
+  test("a host takes a line, and then the host is gone; a name that is not there takes none", async () => {
+    const { batches, news, commits, ping, hosts } = newCommits();
+    ping("nas");
+    await commits.settled();
+    expect(await commits.forget("nas")).toBe(true);
+    expect(hosts.get("nas")).toBeUndefined();
+    expect(await commits.forget("nas")).toBe(false);
+    await commits.settled();
+    expect([batches, news]).toEqual([
+      [["nas"], ["nas"]],
+      [false, true],
+    ]);
+  });
+
+  test("comes behind a note of the same batch", async () => {
+    const { texts, commits, ping } = newCommits();
+    ping("nas");
+    expect(await commits.forget("nas")).toBe(true);
+    expect(texts).toEqual([expect.stringMatching(/^"nas": \{.*\n"nas": null\n$/)]);
+  });
+
+  test("does not begin while a ping of the host waits for the disk", async () => {
+    const { commits, commit, hosts } = newCommits();
+    await commit("nas", HOST);
+    const committed = commit("nas", LATER);
+    expect(await commits.forget("nas")).toBe(false);
+    expect(await committed).toBe(true);
+    expect(hosts.get("nas")).toEqual(LATER);
+  });
+
+  test("gives way to a ping of the same batch", async () => {
+    const { texts, commits, commit, hosts } = newCommits();
+    await commit("nas", HOST);
+    const forgotten = commits.forget("nas");
+    expect(await commit("nas", LATER)).toBe(true);
+    expect(await forgotten).toBe(false);
+    expect(hosts.get("nas")).toEqual(LATER);
+    expect(texts.join("")).not.toContain("null");
+  });
+
+  test("gives way to a ping that comes while it is written, and to a note", async () => {
+    const it = newCommits();
+    await it.commit("nas", HOST);
+    await it.commit("pi", HOST);
+    let pinged: Promise<boolean> | undefined;
+    it.disk.duringWrite = () => {
+      it.disk.duringWrite = () => {};
+      pinged = it.commit("nas", LATER);
+      it.hosts.set("pi", LATER);
+      it.commits.note("pi");
+    };
+    expect(await Promise.all([it.commits.forget("nas"), it.commits.forget("pi")])).toEqual([
+      false,
+      false,
+    ]);
+    expect(await pinged).toBe(true);
+    await it.commits.settled();
+    expect([...it.hosts]).toEqual([
+      ["nas", LATER],
+      ["pi", LATER],
+    ]);
+    // What is replayed last is what they are.
+    expect(it.texts.at(-1)).toMatch(/^"pi": \{.*\n"nas": \{/);
+  });
+
+  test("is done although the disk refuses: the next snapshot makes it durable", async () => {
+    const { disk, news, commits, commit, hosts } = newCommits();
+    await commit("nas", HOST);
+    disk.isWell = false;
+    expect(await commits.forget("nas")).toBe(true);
+    expect(hosts.get("nas")).toBeUndefined();
+    await commits.settled();
+    expect(news).toEqual([true, false]);
+  });
+
+  test("tells of hosts that are new or signed for the first time, once", async () => {
+    const { firsts, commit, commits } = newCommits();
+    await commit("nas", HOST);
+    await commit("nas", LATER);
+    await commit("nas", { ...LATER, counter: 1 });
+    await commit("nas", { ...LATER, counter: 2 });
+    await commits.settled();
+    expect(firsts).toEqual(["nas", "nas"]);
+  });
+});

@@ -105,3 +105,39 @@ describe("marks", () => {
     expect(table.markedSize).toBe(0);
   });
 });
+
+describe("a host that is deleted", () => {
+  const at = (lastSeen: number): Host => ({ ipv4: { address: "192.0.2.1", since: 0, lastSeen } });
+
+  test("is gone, and can come back as another one: what remains is what a Map holds", () => {
+    const change = fc.tuple(name, fc.option(host, { nil: undefined }));
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+        const map: Hosts = new Map();
+        const table = newHostTable();
+        for (const [one, record] of changes) {
+          if (record) map.set(one, record);
+          else map.delete(one);
+          if (record) table.set(one, record);
+          else table.delete(one);
+          expect(table.get(one)).toStrictEqual(map.get(one));
+          expect(table.size).toBe(map.size);
+          const signed = [...map.values()].filter(({ counter }) => counter !== undefined);
+          expect(table.signedSize).toBe(signed.length);
+        }
+        expect(new Map(table)).toStrictEqual(map);
+      }),
+    );
+  });
+
+  test("loses its mark, and can be marked again", () => {
+    const table = tableOf([["nas", at(1)]]);
+    table.mark("nas");
+    table.delete("nas");
+    table.mark("nas");
+    expect([...table.takeMarked()]).toEqual([]);
+    table.set("nas", at(2));
+    table.mark("nas");
+    expect([...table.takeMarked()]).toEqual([["nas", at(2)]]);
+  });
+});
