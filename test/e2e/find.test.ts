@@ -205,10 +205,10 @@ describe("a server that does not answer", () => {
     await using setup = await newSignedSetup();
     const text = await readFile(setup.config, "utf8");
     await writeFile(setup.config, text.replace('"127.0.0.1"', '"none.invalid"'));
-    const { exitCode, stdout, stderr } = await find(setup.config, "nas", ["--timeout", "8"]);
+    const { exitCode, stdout, stderr } = await find(setup.config, "nas", ["--timeout", "2"]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: "" });
-    expect(stderr).toStartWith(
-      'error: Cannot find "nas": "none.invalid": its name cannot be resolved',
+    expect(stderr).toMatch(
+      /^error: Cannot find "nas": "none.invalid": (its name cannot be resolved|the resolver did not answer)/,
     );
   });
 });
