@@ -27,7 +27,7 @@ import { cannot, errorCode, EXIT, reasonOf, UserError } from "../system/errors.t
 import { type Files, realFiles } from "../system/files.ts";
 import { acquireLock, type Lock, LockError } from "./lock.ts";
 import { type Done, GroupCommit } from "./group-commit.ts";
-import { DamagedJournalError, openJournal, type OpenedJournal } from "./recover.ts";
+import { JournalError, openJournal, type OpenedJournal } from "./recover.ts";
 import { canOthersReplace, isMountPoint } from "./surroundings.ts";
 import type { HostTable } from "./host-table.ts";
 import { NameMap } from "../name-map.ts";
@@ -83,7 +83,7 @@ export async function openClientLog(path: string, parts: ClientLogParts): Promis
   } catch (error) {
     await lock?.release();
     if (error instanceof UserError) throw error;
-    const hint = error instanceof DamagedJournalError ? error.hint : HINTS[errorCode(error) ?? ""];
+    const hint = error instanceof JournalError ? error.hint : HINTS[errorCode(error) ?? ""];
     throw cannotOpen(path, reasonOf(error), { cause: error, hint });
   }
 }

@@ -202,9 +202,9 @@ const MAX_WAITING = 16;
 const MANY = 64;
 const GATHER_MS = 100;
 
-/** After a batch that took this long, the next one waits for this share of that time: 1 ms or more. */
+/** After a batch that took this long, the next one waits for this share of that time. */
 const SLOW_MS = 10;
-const GATHER_PER_COST = 0.1;
+const GATHER_PER_COST = 0.2;
 
 /** About 60 kB of the journal, made in less than a millisecond. */
 const LINES_PER_PART = 512;

@@ -25,13 +25,13 @@ export interface OpenedJournal {
   readonly isLeftOver: boolean;
 }
 
-/** What was acknowledged is damaged. */
-export class DamagedJournalError extends Error {
+/** The journal cannot be read: what was acknowledged is damaged, or no file of ours stands there. */
+export class JournalError extends Error {
   /** What to do about it. */
   readonly hint: string;
 
-  constructor(message: string, hint: string) {
-    super(message);
+  constructor(message: string, hint: string, options?: ErrorOptions) {
+    super(message, options);
     this.hint = hint;
   }
 }
@@ -39,8 +39,7 @@ export class DamagedJournalError extends Error {
 /**
  * Opens the journal whose files are named `path` and a number; there need not be any. Nothing is
  * written.
- * @throws DamagedJournalError; NotAFileError when something else stands in place of a file; the
- *   operating system's error
+ * @throws JournalError; the operating system's error
  */
 export async function openJournal(path: string, files: Files = realFiles): Promise<OpenedJournal> {
   const old = await readOldJournal(path, files);
@@ -73,6 +72,8 @@ export async function openJournal(path: string, files: Files = realFiles): Promi
 }
 
 const FIRST_GENERATION = 1;
+
+const NOT_OURS = "all is left as it is; find out where that comes from, and move it away";
 
 /** One of the two files, as it was found. */
 interface Found {
@@ -112,7 +113,7 @@ function refuseDamage({ path, bytes, contents }: Found, oldest: number): void {
   const from = lineAt(bytes, contents.end);
   const next = lineAt(bytes, whole.start);
   const damaged = from >= next - 1 ? `line ${from}` : `lines ${from} to ${next - 1}`;
-  throw new DamagedJournalError(
+  throw new JournalError(
     `its journal "${path}", line ${from}: a damaged batch, with a whole one behind it in line ${next}`,
     `all is left as it is; delete ${damaged} to do without them, or move that file away to do without all of it`,
   );
@@ -121,7 +122,7 @@ function refuseDamage({ path, bytes, contents }: Found, oldest: number): void {
 /** The older file is needed, and has been there since the newer one was begun. */
 function refuseLoss({ path, identity, contents }: Found, newer: Found): void {
   if (identity === undefined || contents.batches.length > 0) return;
-  throw new DamagedJournalError(
+  throw new JournalError(
     `its journal "${path}", line 1: a damaged batch, and "${newer.path}" builds on it`,
     "all is left as it is; move that file away to do without what was in it",
   );
@@ -178,6 +179,6 @@ async function readFile(path: string, files: Files): ReturnType<typeof readOwn> 
     return await readOwn(path, files);
   } catch (error) {
     if (!(error instanceof NotAFileError)) throw error;
-    throw new NotAFileError(`its journal "${path}": ${error.message}`, { cause: error });
+    throw new JournalError(`its journal "${path}": ${error.message}`, NOT_OURS, { cause: error });
   }
 }

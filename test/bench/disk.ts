@@ -5,6 +5,7 @@
 import { basename, join } from "node:path";
 
 import { openClientLog } from "../../src/store/client-log.ts";
+import { encodeHost } from "../../src/store/format.ts";
 import { Recorder } from "../../src/server/recorder.ts";
 import { Registry } from "../../src/server/registry.ts";
 import { SILENT } from "../recorded-log.ts";
@@ -17,6 +18,7 @@ import { SimulatedClock } from "./simulated-clock.ts";
 import { slowDisk } from "./slow-disk.ts";
 
 const LOG = "dynip.json";
+const ADDRESS = "192.0.2.123";
 
 /** Hosts that ping evenly, each so often. */
 interface Habit {
@@ -59,6 +61,7 @@ interface Written {
 export async function disk(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   const why = whyNoLoopDisk();
+  let last: Written | undefined;
   for (const [habit, bytes, flushes] of LIMITS) {
     const ofBytes = `written to the device for a ping, ${habit.text}`;
     const ofFlushes = `flushes of the device for a ping, ${habit.text}`;
@@ -66,35 +69,42 @@ export async function disk(bench: Bench): Promise<Row[]> {
       rows.push({ what: ofBytes, skipped: why }, { what: ofFlushes, skipped: why });
       continue;
     }
-    const written = await onDevice(bench, habit, false);
-    const inTime = await onDevice(bench, habit, true);
-    const note =
-      `With what ext4 commits by itself every 5 seconds, since the time of a file changes with each write: ` +
-      `${kilobytes(inTime.device / inTime.pings)} in ${(inTime.flushes / inTime.pings).toFixed(2)} flushes.`;
+    last = await onDevice(bench, habit, false);
+    const notes = habit === FEW ? [ofCommits(await onDevice(bench, habit, true))] : [];
     rows.push(
-      rowOf(ofBytes, "bytes", written.device / written.pings, bytes, note),
-      rowOf(ofFlushes, "flushes", written.flushes / written.pings, flushes),
+      rowOf(ofBytes, "bytes", last.device / last.pings, bytes, notes),
+      rowOf(ofFlushes, "flushes", last.flushes / last.pings, flushes),
     );
   }
-  return [...rows, await handedOver(bench), ...(await slowDisk(bench))];
+  last ??= await inFolder(bench, MORE);
+  return [...rows, handedOver(last), ...(await slowDisk(bench))];
 }
 
-function rowOf(what: string, unit: Unit, value: number, most: number, note?: string): Row {
+function rowOf(
+  what: string,
+  unit: Unit,
+  value: number,
+  most: number,
+  notes: readonly string[] = [],
+): Row {
   return {
     what,
     dynip: { name: "dynip", unit, samples: [value] },
     result: { unit, samples: [value] },
     bar: { at: "most", value: most },
-    ...(note !== undefined && { notes: [note] }),
+    notes,
   };
 }
 
+function ofCommits({ device, flushes, pings }: Written): string {
+  const kilobytes = (device / pings / 1000).toFixed(1);
+  return `Every 5 seconds ext4 commits by itself that the time of a file changed; with that, ${kilobytes} kB in ${(flushes / pings).toFixed(1)} flushes.`;
+}
+
 /** What is handed over to the system, beside a line of the journal, which is the least. */
-async function handedOver(bench: Bench): Promise<Row> {
-  await using folder = await temporaryFolder();
-  const { journal, log, pings, snapshots } = await simulate(bench, MORE, folder.path);
-  const [, first = ""] = (await Bun.file(folder.file(LOG)).text()).split("\n");
-  const line = first.length; // a comma here, a newline in the journal
+function handedOver({ journal, log, pings, snapshots }: Written): Row {
+  const at = (time: number) => ({ address: ADDRESS, since: time, lastSeen: time });
+  const line = encodeHost(hostName(0), { ipv4: at(Date.now()) }).length + 1; // and a newline
   const perPing = (journal + log) / pings;
   return {
     what: `bytes written for a ping, ${MORE.text}`,
@@ -110,84 +120,118 @@ async function handedOver(bench: Bench): Promise<Row> {
 
 async function onDevice(bench: Bench, habit: Habit, withCommits: boolean): Promise<Written> {
   await using device = await mountLoopDisk();
-  return await simulate(bench, habit, device.folder, device, withCommits);
+  return await simulate(bench, habit, new Simulation(device.folder, device, withCommits));
 }
 
-/**
- * Counts what is written from one snapshot to a later one.
- * @param withCommits whether the file system commits every 5 seconds of the simulated time, too
- */
+async function inFolder(bench: Bench, habit: Habit): Promise<Written> {
+  await using folder = await temporaryFolder();
+  return await simulate(bench, habit, new Simulation(folder.path));
+}
+
+/** Counts what is written from one snapshot to a later one. */
 async function simulate(
   bench: Bench,
   { hosts, intervalMs, text }: Habit,
-  folder: string,
-  device?: LoopDisk,
-  withCommits = false,
+  simulation: Simulation,
 ): Promise<Written> {
-  const written = { pings: 0, snapshots: 0, journal: 0, log: 0, device: 0, flushes: 0 };
-  let atLastSnapshot: Written = { ...written };
-  const clock = new SimulatedClock();
-  let uncommittedSince: number | undefined;
-  const counting = new CountingFiles({
-    onWrite(file, bytes) {
-      written[basename(file).includes(".journal") ? "journal" : "log"] += bytes;
-      uncommittedSince ??= clock.now();
-    },
-    onRename(file) {
-      if (basename(file) !== LOG) return;
-      written.snapshots++;
-      atLastSnapshot = { ...written, ...device?.traffic() };
-    },
-  });
-  const settle = () => counting.settle();
-  const goOnTo = async (time: number): Promise<void> => {
-    const commit = (uncommittedSince ?? Number.POSITIVE_INFINITY) + COMMIT_MS;
-    if (withCommits && commit <= time) {
-      await clock.goOnTo(commit, settle);
-      uncommittedSince = undefined;
-      device!.commit();
+  await using server = await simulation.start(hosts);
+  for (let host = 0; host < hosts; host++) server.ping(host); // all are new
+  let start: Written | undefined;
+  for (let round = 0; round <= MAX_ROUNDS; round++) {
+    bench.progress(`${text}, for the ${round + 1}. time`);
+    for (let host = 0; host < hosts; host++) {
+      await simulation.goOnTo(round * intervalMs + (host / hosts) * intervalMs);
+      server.ping(host);
+      await simulation.settle();
+      const { atLastSnapshot } = simulation;
+      // The first snapshots are of new hosts, and each file of the journal is made once.
+      if (atLastSnapshot.snapshots > 4) start ??= atLastSnapshot;
+      const since = start && difference(atLastSnapshot, start);
+      if (since && since.pings >= MIN_PINGS && since.snapshots >= MIN_SNAPSHOTS) return since;
     }
-    await clock.goOnTo(time, settle);
+  }
+  throw new Error(`fewer than ${MIN_SNAPSHOTS} snapshots in ${MAX_ROUNDS} rounds`);
+}
+
+/** A simulated clock and the files of a server that lives by it, which count. */
+class Simulation {
+  /** What had been written by the last snapshot. */
+  atLastSnapshot: Written;
+  readonly #folder: string;
+  readonly #device: LoopDisk | undefined;
+  readonly #withCommits: boolean;
+  readonly #clock = new SimulatedClock();
+  readonly #counting: CountingFiles;
+  readonly #written: Written = {
+    pings: 0,
+    snapshots: 0,
+    journal: 0,
+    log: 0,
+    device: 0,
+    flushes: 0,
   };
-  const clientLog = await openClientLog(join(folder, LOG), {
-    log: SILENT,
-    now: clock.now,
-    sleep: clock.sleep,
-    gather: clock.sleep,
-    files: counting.files,
-  });
-  const began = Date.now();
-  const recorder = new Recorder({
-    registry: new Registry(clientLog.hosts, hosts),
-    store: clientLog,
-    now: () => began + clock.now(),
-    onListenerError() {},
-  });
-  const ping = (host: number): void => {
-    const refusal = recorder.recordPlain(hostName(host), "192.0.2.123", () => {});
-    if (refusal !== undefined) throw new Error(`dropped: ${refusal}`);
-    written.pings++;
-  };
-  try {
+  #uncommittedSince: number | undefined;
+
+  /** @param withCommits whether the file system commits every 5 simulated seconds, too */
+  constructor(folder: string, device?: LoopDisk, withCommits = false) {
+    this.#folder = folder;
+    this.#device = device;
+    this.#withCommits = withCommits;
+    this.atLastSnapshot = { ...this.#written };
+    this.#counting = new CountingFiles({
+      onWrite: (file, bytes) => {
+        this.#written[basename(file).includes(".journal") ? "journal" : "log"] += bytes;
+        this.#uncommittedSince ??= this.#clock.now();
+      },
+      onRename: (file) => {
+        if (basename(file) !== LOG) return;
+        this.#written.snapshots++;
+        this.atLastSnapshot = { ...this.#written, ...device?.traffic() };
+      },
+    });
+  }
+
+  /** Starts a server that has room for so many hosts. */
+  async start(hosts: number): Promise<AsyncDisposable & { ping(host: number): void }> {
+    const { now, sleep } = this.#clock;
+    const clientLog = await openClientLog(join(this.#folder, LOG), {
+      log: SILENT,
+      now,
+      sleep,
+      gather: sleep,
+      files: this.#counting.files,
+    });
+    const began = Date.now();
+    const recorder = new Recorder({
+      registry: new Registry(clientLog.hosts, hosts),
+      store: clientLog,
+      now: () => began + now(),
+      onListenerError() {},
+    });
     clientLog.begin();
-    for (let host = 0; host < hosts; host++) ping(host); // all are new
-    await settle();
-    let start: Written | undefined;
-    for (let round = 0; round <= MAX_ROUNDS; round++) {
-      bench.progress(`${text}, for the ${round + 1}. time`);
-      for (let host = 0; host < hosts; host++) {
-        await goOnTo(round * intervalMs + (host / hosts) * intervalMs);
-        ping(host);
-        await settle();
-        // The first snapshots are of new hosts, and each file of the journal is made once.
-        if (atLastSnapshot.snapshots > 4) start ??= atLastSnapshot;
-        const since = start && difference(atLastSnapshot, start);
-        if (since && since.pings >= MIN_PINGS && since.snapshots >= MIN_SNAPSHOTS) return since;
-      }
+    return {
+      ping: (host) => {
+        const refusal = recorder.recordPlain(hostName(host), ADDRESS, () => {});
+        if (refusal !== undefined) throw new Error(`dropped: ${refusal}`);
+        this.#written.pings++;
+      },
+      [Symbol.asyncDispose]: () => clientLog.close(),
+    };
+  }
+
+  async goOnTo(time: number): Promise<void> {
+    const commit = (this.#uncommittedSince ?? Number.POSITIVE_INFINITY) + COMMIT_MS;
+    if (this.#withCommits && commit <= time) {
+      await this.#clock.goOnTo(commit, () => this.settle());
+      this.#uncommittedSince = undefined;
+      this.#device!.commit();
     }
-    throw new Error(`fewer than ${MIN_SNAPSHOTS} snapshots in ${MAX_ROUNDS} rounds`);
-  } finally {
-    await clientLog.close();
+    await this.#clock.goOnTo(time, () => this.settle());
+  }
+
+  /** Resolves when all that was started is done, or asleep. */
+  async settle(): Promise<void> {
+    await this.#counting.settle();
   }
 }
 
@@ -200,8 +244,4 @@ function difference(end: Written, start: Written): Written {
     device: end.device - start.device,
     flushes: end.flushes - start.flushes,
   };
-}
-
-function kilobytes(bytes: number): string {
-  return `${(bytes / 1000).toFixed(1)} kB`;
 }

@@ -21,6 +21,7 @@ import type { Bench, Row } from "./measure.ts";
 import { buildOldDynip, whyNoOldDynip } from "./old-dynip.ts";
 import { run, type RunningServer, startServer } from "./processes.ts";
 import { hostName, SECRET } from "./programs/hosts.ts";
+import type { SignedRound } from "./rounds.ts";
 import { ratios } from "./statistics.ts";
 
 const HOSTS = 1000;
@@ -59,19 +60,22 @@ export async function slowDisk(bench: Bench): Promise<Row[]> {
     },
   ];
   for (const flushMs of FLUSHES_MS) {
-    const samples = { old: [] as number[], dynip: [] as number[] };
+    const rounds = { old: [] as SignedRound[], dynip: [] as SignedRound[] };
     const measure = (server: RunningServer) => underLoad(bench, server, PINGS_PER_MS / flushMs);
     for (let round = 1; round <= ROUNDS; round++) {
       bench.progress(`${loaded(flushMs)}, round ${round} of ${ROUNDS}`);
-      samples.old.push(await onSlowDisk(bench, old.path, flushMs, measure));
-      samples.dynip.push(await onSlowDisk(bench, BINARY, flushMs, measure));
+      rounds.old.push(await onSlowDisk(bench, old.path, flushMs, measure));
+      rounds.dynip.push(await onSlowDisk(bench, BINARY, flushMs, measure));
     }
+    const perSecond = (side: readonly SignedRound[]) => side.map((round) => round.perSecond);
+    const lost = (side: readonly SignedRound[]) => side.map((round) => round.lost).join(", ");
     rows.push({
       what: loaded(flushMs),
-      dynip: { name: "dynip", unit: "/s", samples: samples.dynip },
-      reference: { name: OLD_NAME, unit: "/s", samples: samples.old },
-      result: { unit: "times", samples: ratios(samples.dynip, samples.old) },
+      dynip: { name: "dynip", unit: "/s", samples: perSecond(rounds.dynip) },
+      reference: { name: OLD_NAME, unit: "/s", samples: perSecond(rounds.old) },
+      result: { unit: "times", samples: ratios(perSecond(rounds.dynip), perSecond(rounds.old)) },
       bar: { at: "least", value: 1.8 },
+      notes: [`Lost in each round: ${lost(rounds.dynip)}; of ${OLD_NAME}: ${lost(rounds.old)}.`],
     });
   }
   return rows;
@@ -173,12 +177,16 @@ async function pingAlone({ port }: RunningServer): Promise<number[]> {
   return samples;
 }
 
-/** How many pings are acknowledged in a second. */
-async function underLoad(bench: Bench, { port }: RunningServer, pings: number): Promise<number> {
+/** Sends pings, a number of them in flight at any time. */
+async function underLoad(
+  bench: Bench,
+  { port }: RunningServer,
+  pings: number,
+): Promise<SignedRound> {
   const driver = await bench.programs.path("signed-driver");
   const numbers = [port, HOSTS, pings, IN_FLIGHT].map(String);
   const { stdout } = await run([driver, ...numbers, "dynip", String(WARM_UP)]);
-  const { acknowledged, wrong, seconds } = JSON.parse(stdout);
+  const { acknowledged, lost, wrong, seconds } = JSON.parse(stdout);
   if (wrong > 0) throw new Error(`${wrong} of ${acknowledged} replies were no acknowledgements`);
-  return acknowledged / seconds;
+  return { perSecond: acknowledged / seconds, lost };
 }

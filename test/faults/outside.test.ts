@@ -173,14 +173,14 @@ describe("a link in place of a journal file", () => {
   });
 
   const NAMES = [...JOURNALS, `${LOG}.journal`, `${LOG}.journal.old`];
-  const refused = async (folder: string): Promise<string> => {
+  const refused = async (folder: string) => {
     const opened = openClientLog(join(folder, LOG), { log: recordedLog() });
-    const error: { exitCode: number; message: string } = await opened.then(
+    const error: { exitCode: number; message: string; hint: string } = await opened.then(
       () => expect.unreachable(),
       (reason) => reason,
     );
     expect(error.exitCode).toBe(2);
-    return error.message;
+    return error;
   };
 
   for (const name of NAMES) {
@@ -188,14 +188,17 @@ describe("a link in place of a journal file", () => {
       await using folder = await temporaryFolder();
       await writeFile(folder.file("victim"), lineOf("nas", 1));
       await symlink(folder.file("victim"), folder.file(name));
-      expect(await refused(folder.path)).toContain(`${name}": it is a symbolic link`);
+      const { message, hint } = await refused(folder.path);
+      expect(message).toContain(`its journal "${folder.file(name)}": it is a symbolic link`);
+      expect(hint).toContain("find out where that comes from");
     });
 
     onUnix(`before it starts, hard: ${name}`, async () => {
       await using folder = await temporaryFolder();
       await writeFile(folder.file("victim"), sealed(lineOf("nas", 1)));
       await link(folder.file("victim"), folder.file(name));
-      expect(await refused(folder.path)).toContain(`${name}": it has a second name (a hard link)`);
+      const { message } = await refused(folder.path);
+      expect(message).toContain(`${name}": it has a second name (a hard link)`);
     });
 
     test.skipIf(!isRoot)(`before it starts, another user's file: ${name}`, async () => {
@@ -203,7 +206,8 @@ describe("a link in place of a journal file", () => {
       const line = lineOf("nas", 1);
       await writeFile(folder.file(name), JOURNALS.includes(name) ? sealed(line) : line);
       await chown(folder.file(name), 12_345, 12_345);
-      expect(await refused(folder.path)).toContain("it belongs to another user (uid 12345)");
+      const { message } = await refused(folder.path);
+      expect(message).toContain("it belongs to another user (uid 12345)");
       await chown(folder.path, 12_345, 12_345); // some file systems give all files one owner
       await chown(folder.file(name), 12_345, 12_345);
       await (await openClientLog(folder.file(LOG), { log: recordedLog() })).close();

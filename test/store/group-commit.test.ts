@@ -133,7 +133,7 @@ describe("while a ping waits for a batch, others come and wait for the next:", (
     const { batches, waits, all, endWait } = commitThree(50);
     await turn();
     expect(batches).toEqual([["a"]]);
-    expect(waits).toEqual([5]);
+    expect(waits).toEqual([10]);
     endWait();
     await turn();
     await Promise.all(all);
@@ -153,7 +153,7 @@ test("a ping alone waits for nothing, however slow the disk", async () => {
   for (const name of ["a", "b", "a"]) {
     await commit(name, HOST);
     await turn();
-    clock.now += 5;
+    clock.now += 10;
   }
   expect(batches).toEqual([["a"], ["b"], ["a"]]);
   expect(waits).toEqual([]);

@@ -12,7 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 
-import { DamagedJournalError, openJournal } from "../../src/store/recover.ts";
+import { JournalError, openJournal } from "../../src/store/recover.ts";
 import { realFiles } from "../../src/system/files.ts";
 import { CountingFiles } from "../bench/counting-files.ts";
 import { Disk, systemError } from "../faults/disk.ts";
@@ -365,7 +365,7 @@ describe("after a crash", () => {
       () => expect.unreachable(),
       (reason) => reason,
     );
-    expect(error).toBeInstanceOf(DamagedJournalError);
+    expect(error).toBeInstanceOf(JournalError);
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
   });
