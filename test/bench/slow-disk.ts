@@ -39,46 +39,54 @@ const WARM_UP = 1000;
 const PINGS_PER_MS = 200_000;
 const ROUNDS = 3;
 
+const ALONE = `a signed ping alone, a flush takes ${ALONE_FLUSH_MS} ms`;
+const loaded = (ms: number) => `signed pings, ${IN_FLIGHT} in flight, a flush takes ${ms} ms`;
+
 export async function slowDisk(bench: Bench): Promise<Row[]> {
-  const alone = `a signed ping alone, a flush takes ${ALONE_FLUSH_MS} ms`;
-  const loaded = (ms: number) => `signed pings, ${IN_FLIGHT} in flight, a flush takes ${ms} ms`;
   const why = whyNoLoopDisk() ?? whyNoFuse() ?? whyNoOldDynip();
   if (why !== undefined) {
-    return [alone, ...FLUSHES_MS.map(loaded)].map((what) => ({ what, skipped: why }));
+    return [ALONE, ...FLUSHES_MS.map(loaded)].map((what) => ({ what, skipped: why }));
   }
   await using old = await buildOldDynip();
-  bench.progress(alone);
-  const ofOld = await onSlowDisk(bench, old.path, ALONE_FLUSH_MS, pingAlone);
-  const ofDynip = await onSlowDisk(bench, BINARY, ALONE_FLUSH_MS, pingAlone);
-  const rows: Row[] = [
-    {
-      what: alone,
-      dynip: { name: "dynip", unit: "ms", samples: ofDynip },
-      reference: { name: OLD_NAME, unit: "ms", samples: ofOld },
-      result: { unit: "ms", samples: ofDynip },
-      bar: { at: "most", value: ALONE_MOST_MS },
-    },
-  ];
-  for (const flushMs of FLUSHES_MS) {
-    const rounds = { old: [] as SignedRound[], dynip: [] as SignedRound[] };
-    const measure = (server: RunningServer) => underLoad(bench, server, PINGS_PER_MS / flushMs);
-    for (let round = 1; round <= ROUNDS; round++) {
-      bench.progress(`${loaded(flushMs)}, round ${round} of ${ROUNDS}`);
-      rounds.old.push(await onSlowDisk(bench, old.path, flushMs, measure));
-      rounds.dynip.push(await onSlowDisk(bench, BINARY, flushMs, measure));
-    }
-    const perSecond = (side: readonly SignedRound[]) => side.map((round) => round.perSecond);
-    const lost = (side: readonly SignedRound[]) => side.map((round) => round.lost).join(", ");
-    rows.push({
-      what: loaded(flushMs),
-      dynip: { name: "dynip", unit: "/s", samples: perSecond(rounds.dynip) },
-      reference: { name: OLD_NAME, unit: "/s", samples: perSecond(rounds.old) },
-      result: { unit: "times", samples: ratios(perSecond(rounds.dynip), perSecond(rounds.old)) },
-      bar: { at: "least", value: 1.8 },
-      notes: [`Lost in each round: ${lost(rounds.dynip)}; of ${OLD_NAME}: ${lost(rounds.old)}.`],
-    });
-  }
+  const rows = [await alone(bench, old.path)];
+  for (const flushMs of FLUSHES_MS) rows.push(await load(bench, old.path, flushMs));
   return rows;
+}
+
+/** @param old the path of dynip 0.2.0 */
+async function alone(bench: Bench, old: string): Promise<Row> {
+  bench.progress(ALONE);
+  const ofOld = await onSlowDisk(bench, old, ALONE_FLUSH_MS, pingAlone);
+  const ofDynip = await onSlowDisk(bench, BINARY, ALONE_FLUSH_MS, pingAlone);
+  return {
+    what: ALONE,
+    dynip: { name: "dynip", unit: "ms", samples: ofDynip },
+    reference: { name: OLD_NAME, unit: "ms", samples: ofOld },
+    result: { unit: "ms", samples: ofDynip },
+    bar: { at: "most", value: ALONE_MOST_MS },
+  };
+}
+
+/** @param old the path of dynip 0.2.0 */
+async function load(bench: Bench, old: string, flushMs: number): Promise<Row> {
+  const measure = (server: RunningServer) => underLoad(bench, server, PINGS_PER_MS / flushMs);
+  const ofOld: SignedRound[] = [];
+  const ofDynip: SignedRound[] = [];
+  for (let round = 1; round <= ROUNDS; round++) {
+    bench.progress(`${loaded(flushMs)}, round ${round} of ${ROUNDS}`);
+    ofOld.push(await onSlowDisk(bench, old, flushMs, measure));
+    ofDynip.push(await onSlowDisk(bench, BINARY, flushMs, measure));
+  }
+  const perSecond = (rounds: readonly SignedRound[]) => rounds.map((round) => round.perSecond);
+  const lost = (rounds: readonly SignedRound[]) => rounds.map((round) => round.lost).join(", ");
+  return {
+    what: loaded(flushMs),
+    dynip: { name: "dynip", unit: "/s", samples: perSecond(ofDynip) },
+    reference: { name: OLD_NAME, unit: "/s", samples: perSecond(ofOld) },
+    result: { unit: "times", samples: ratios(perSecond(ofDynip), perSecond(ofOld)) },
+    bar: { at: "least", value: 1.8 },
+    notes: [`Lost in each round: ${lost(ofDynip)}; of ${OLD_NAME}: ${lost(ofOld)}.`],
+  };
 }
 
 const OLD_NAME = "dynip 0.2.0";
