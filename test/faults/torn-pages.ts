@@ -33,7 +33,8 @@ export async function tornPages(
   const steps = sizes.length * Object.keys(BEFORE).length;
   let step = 0;
   for (const [name, before] of Object.entries(BEFORE)) {
-    const into = outcome(`power cut with any pages of a batch unwritten, ${name}`);
+    const sample = `all subsets up to ${Math.floor(Math.log2(images))} pages, else ${images}`;
+    const into = outcome(`power cut with pages of a batch missing (${sample}), ${name}`);
     for (const size of sizes) {
       const torn = await tear(before, size);
       const subsets = subsetsOf(torn.pages, images, new Random(seed));
