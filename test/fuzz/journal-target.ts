@@ -212,6 +212,7 @@ function replayed([log, one, two, ...old]: (Uint8Array | undefined)[]): Hosts {
 /** The lines of both files of the journal; throws where what was acknowledged is damaged. */
 function sealedLines(...files: (Uint8Array | undefined)[]): string[] {
   const slots = files.map((file) => readSlot(latin1Of(file)));
+  slots.reverse(); // of two of one generation, which no server writes, the first counts as the newer one
   slots.sort((a, b) => (a.whole.at(-1)?.generation ?? 0) - (b.whole.at(-1)?.generation ?? 0));
   const last = slots[1]!.whole.at(-1);
   const needed = last?.oldest ?? 1;
