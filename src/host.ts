@@ -8,11 +8,19 @@ export interface Sighting {
   /** When this address was first seen for the host. */
   readonly since: number;
   readonly lastSeen: number;
+  /**
+   * Set where the address is not proven: no ping came from it, it was named in a request by dyndns2 that
+   * had the password of the host.
+   */
+  readonly claimed?: true;
 }
 
 /** One host: a sighting for each family that it was seen in. A record is replaced, never changed. */
 export type Host = { readonly [F in Family]?: Sighting } & {
-  /** The last accepted counter, microseconds, at most 2^53 - 1; only signed hosts have one. */
+  /**
+   * The last accepted counter, microseconds, at most 2^53 - 1; only signed hosts have one. 0: the host is
+   * signed and has never pinged, its router reports for it.
+   */
   readonly counter?: number;
 };
 
@@ -45,8 +53,11 @@ export interface Change {
   readonly before: Host | undefined;
   /** The record now, which has a sighting in `family`. */
   readonly now: Host;
-  /** When the ping arrived: milliseconds since 1970, UTC. */
+  /** When the ping or the request arrived: milliseconds since 1970, UTC. */
   readonly time: number;
-  /** How the address was reported: by a signed ping, or by a plain one, which anyone can forge. */
-  readonly how: "proven" | "plain";
+  /**
+   * How the address was reported: by a signed ping, by a request that had the password of the host and
+   * named the address, or by a plain ping, which anyone can forge.
+   */
+  readonly how: "proven" | "claimed" | "plain";
 }

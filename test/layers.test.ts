@@ -53,8 +53,12 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "config/old-conf.ts": [],
   "config/readers.ts": [],
   "config/template.ts": [],
+  "server/dyndns2.ts": [],
+  "server/http-request.ts": [],
+  "server/page.ts": [],
   "server/questions.ts": [],
   "server/registry.ts": [],
+  "server/silence.ts": [],
   "store/format.ts": [],
   "store/host-table.ts": [],
   "store/look-alikes.ts": [],
@@ -210,6 +214,17 @@ test("Bun's UDP socket is named in system/udp.ts alone", () => {
   expect(sources.filter(({ code }) => code.includes("udpSocket")).map(({ file }) => file)).toEqual([
     "system/udp.ts",
   ]);
+});
+
+test("Bun's HTTP server is named in server/http.ts alone, which is loaded only where it is on", () => {
+  const naming = sources.filter(({ code }) => code.includes("Bun.serve")).map(({ file }) => file);
+  expect(naming).toEqual(["server/http.ts"]);
+  const loading = sources.filter(({ file, imports }) =>
+    imports.some(({ from, typeOnly }) => !typeOnly && targetOf(file, from) === "server/http.ts"),
+  );
+  expect(loading.map(({ file }) => file)).toEqual(["commands/serve-http.ts"]);
+  const serveHttp = loading[0]!.code;
+  expect(serveHttp).toContain('await import("../server/http.ts")');
 });
 
 test("nothing logs around the log, and nothing but the entry ends the process", () => {

@@ -7,6 +7,7 @@ import { SIGNED_NAME_RULE, suggestName } from "../config/keys.ts";
 import type { OldSettings } from "../config/old-conf.ts";
 import { findSecret } from "../config/secrets.ts";
 import { clientConfigText } from "../config/template.ts";
+import { httpPassword } from "../protocol/http-password.ts";
 import { deriveKey, encodeKey, isSignedName } from "../protocol/message.ts";
 import { clientNextSteps, plainClientNextSteps } from "../schedule/next-steps.ts";
 import { cannot, EXIT, usageError } from "../system/errors.ts";
@@ -53,13 +54,17 @@ export async function newClientConfig(
   }
   const hosts = server === undefined ? hostsFor(config.client.server_hostname) : [server];
   const generation = config.server.generations.get(name) ?? 1;
-  const text = clientConfigText({
-    client_name: name,
-    key: encodeKey(deriveKey(secret, name, generation)),
-    server_hostname: hosts.length === 1 ? hosts[0] : hosts,
-    server_port: config.server.server_port,
-    family: config.client.family,
-  });
+  const key = deriveKey(secret, name, generation);
+  const text = clientConfigText(
+    {
+      client_name: name,
+      key: encodeKey(key),
+      server_hostname: hosts.length === 1 ? hosts[0] : hosts,
+      server_port: config.server.server_port,
+      family: config.client.family,
+    },
+    { url: updateUrl(hosts[0]!), password: httpPassword(key) },
+  );
   parseConfig(text, path);
   const { platform } = thisMachine;
   const next = clientNextSteps({ name, path, host: hosts[0]!, generation, platform, ...login() });
@@ -77,6 +82,11 @@ export function newPlainClientConfig(path: string, from: string, settings: OldSe
   const name = suggestName(hostname());
   const start = { machine: thisMachine, binary: process.execPath, config: path };
   return { text, next: `\n${plainClientNextSteps({ ...start, name, host })}` };
+}
+
+/** Where a router reports by dyndns2. HTTPS, since a reverse proxy stands in front of the server. */
+function updateUrl(host: string): string {
+  return `https://${host.includes(":") ? `[${host}]` : host}/nic/update`;
 }
 
 /** Whether a client on another machine may have this server_hostname. */

@@ -4,20 +4,22 @@ import { defineCommand } from "citty";
 import { isPrivate } from "../protocol/address.ts";
 import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
 import { clientLogPath, type LoadedConfig, loadConfig } from "../config/find.ts";
-import type { ServerConfig } from "../config/config.ts";
+import { cannotRead, type ServerConfig } from "../config/config.ts";
 import { Cookies } from "../protocol/cookie.ts";
-import { cannot, EXIT, errorCode, reasonOf } from "../system/errors.ts";
+import type { UserError } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
 import { KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
 import { Announcer } from "../server/announce.ts";
-import { type Counters, describeCounters, newCounters } from "../server/counters.ts";
-import { Door, listenLoop } from "../server/datagrams.ts";
+import { describeCounters, newCounters } from "../server/counters.ts";
+import { Door, type DoorParts, listenLoop } from "../server/datagrams.ts";
+import type { HttpServer } from "../server/http.ts";
 import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
 import { bind, type BindOptions, type BoundSocket } from "../system/udp.ts";
+import { cannotListen } from "./bind-error.ts";
 import { CONFIG_ARG, LOG_ARGS, logLevel } from "./definition.ts";
 
 export default defineCommand({
@@ -36,8 +38,10 @@ export default defineCommand({
 
     const secret = await findSecret("secret", loaded.config.secret, { env: process.env, log });
     if (loaded.config.secret) await warnIfReadable(loaded.path, log);
-    if (!secret)
+    if (!secret) {
+      if (loaded.config.http) throw httpWithoutSecret(loaded.path);
       log.warn("there is no secret: pings are plain, and anyone can forge one", NO_SECRET);
+    }
     warnOfPorts(loaded, log);
 
     const stop = new AbortController();
@@ -51,19 +55,21 @@ export default defineCommand({
 
     const path = clientLogPath(loaded);
     const clientLog = await openClientLog(path, { log });
-    const counters = newCounters();
-    const door = makeDoor(server, secret, clientLog, counters, log);
+    const parts = makeParts(server, secret, clientLog, log);
+    let web: HttpServer | undefined;
     try {
       await listenLoop({
-        door,
+        door: new Door(parts),
         async bind(handlers) {
-          const shapes = secret && !server.allow_plain ? SIGNED_SHAPES : undefined;
+          const shapes = parts.allowPlain ? undefined : SIGNED_SHAPES;
           const socket = await bindTo(server, { ...handlers, shapes, log });
+          web = await openWeb(loaded, parts, path, log);
           warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
           return socket;
         },
+        stopOthers: async () => await web?.stop(),
         settled: () => clientLog.settled(),
         log,
         signal: stop.signal,
@@ -71,12 +77,18 @@ export default defineCommand({
     } finally {
       await clientLog.close();
     }
-    log.log(`stopped: ${describeCounters(counters)}`);
+    log.log(`stopped: ${describeCounters(parts.counters, web?.requests)}`);
   },
 });
 
 const NO_SECRET =
   "dynip init writes a configuration with a secret; the clients of DynIP 0.1e can use none";
+
+function httpWithoutSecret(path: string): UserError {
+  return cannotRead(path, "[http] needs a secret, which makes the passwords, and there is none", {
+    hint: "dynip init writes a configuration with a secret; or remove [http]",
+  });
+}
 
 /** Warns if the file, copied to a client, makes it ping a port on which this server does not listen. */
 function warnOfPorts({ path, config: { server, client } }: LoadedConfig, log: Log): void {
@@ -88,14 +100,35 @@ function warnOfPorts({ path, config: { server, client } }: LoadedConfig, log: Lo
   );
 }
 
-/** Builds the part of the server behind the socket. Listeners to changes subscribe here. */
-function makeDoor(
+/**
+ * Listens for HTTP, where the configuration has `[http]`, and so a secret.
+ * @param clientLog the path of the client log
+ * @throws UserError (exit code 8) when the port cannot be bound
+ */
+async function openWeb(
+  { config: { http } }: LoadedConfig,
+  parts: ServerParts,
+  clientLog: string,
+  log: Log,
+): Promise<HttpServer | undefined> {
+  if (!http || !parts.signing) return undefined;
+  const { startHttp } = await import("./serve-http.ts");
+  const { keyOf } = parts.signing;
+  return await startHttp(http, { ...parts, keyOf, clientLog: () => Bun.file(clientLog) }, log);
+}
+
+/** What the doors are built from. */
+interface ServerParts extends DoorParts {
+  hosts: ClientLog["hosts"];
+}
+
+/** Builds the part of the server behind the doors. Listeners to changes subscribe here. */
+function makeParts(
   server: ServerConfig,
   secret: Uint8Array | undefined,
   clientLog: ClientLog,
-  counters: Counters,
   log: Log,
-): Door {
+): ServerParts {
   const monotonic = () => performance.now();
   const now = Date.now;
   const { hosts } = clientLog;
@@ -114,8 +147,9 @@ function makeDoor(
     cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
   };
   const allowPlain = !secret || server.allow_plain;
+  const counters = newCounters();
   const parts = { hosts, readers, counters, announcer, now, monotonic };
-  return new Door({ recorder, signing, allowPlain, ...parts });
+  return { recorder, signing, allowPlain, ...parts };
 }
 
 /**
@@ -134,21 +168,10 @@ async function bindTo(
   try {
     return await bind({ address: server_ip, port: server_port, ...options });
   } catch (error) {
-    const where = server_ip === "*" ? "every interface" : server_ip;
-    throw cannot(`listen on UDP port ${server_port}, ${where}`, undefined, reasonOf(error), {
-      exitCode: EXIT.bind,
-      cause: error,
-      hint: BIND_HINTS[errorCode(error) ?? ""],
-    });
+    const keys = { address: "server_ip", port: "server_port", everywhere: "*" };
+    throw cannotListen({ protocol: "UDP", address: server_ip, port: server_port, keys }, error);
   }
 }
-
-const BIND_HINTS: Readonly<Record<string, string>> = {
-  EACCES: "ports below 1024 need a privilege; choose a higher server_port",
-  EADDRINUSE: "stop the program that uses it, or change server_port",
-  EADDRNOTAVAIL: 'change server_ip; "*" listens on every interface',
-  EAFNOSUPPORT: 'change server_ip; "*" listens on every interface',
-};
 
 function warnOfBuffer({ receiveBuffer }: BoundSocket, log: Log): void {
   if (receiveBuffer === undefined || receiveBuffer >= WANTED_BYTES) return;

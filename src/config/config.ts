@@ -6,20 +6,26 @@
 import { parse, TomlError } from "smol-toml";
 
 import { cannot, EXIT, type UserError } from "../system/errors.ts";
-import { defaultsOf, type Keys, SECTIONS, TOP_LEVEL, type Values } from "./keys.ts";
+import { defaultsOf, type Keys, SECTIONS, SWITCHES, TOP_LEVEL, type Values } from "./keys.ts";
 import { isTable, listed, Must } from "./readers.ts";
 
 export type ServerConfig = Values<typeof SECTIONS.server>;
 export type ClientConfig = Values<typeof SECTIONS.client>;
+export type HttpConfig = Values<typeof SECTIONS.http>;
 
-/** The values of the keys above the sections, and of the sections. */
+/** The values of the keys above the sections, and of the sections; undefined where one is off. */
 export type Config = Values<typeof TOP_LEVEL> & {
-  readonly [Section in keyof typeof SECTIONS]: Values<(typeof SECTIONS)[Section]>;
+  readonly [Section in Exclude<keyof typeof SECTIONS, Switch>]: Values<(typeof SECTIONS)[Section]>;
+} & {
+  readonly [Section in Switch]: Values<(typeof SECTIONS)[Section]> | undefined;
 };
+
+type Switch = keyof typeof SWITCHES;
 
 /** What holds where the file says nothing. DynIP 0.1e's keys keep their names and defaults. */
 export const DEFAULTS: Omit<Config, keyof typeof TOP_LEVEL> = {
   server: defaultsOf(SECTIONS.server),
+  http: undefined,
   client: defaultsOf(SECTIONS.client),
 };
 
@@ -45,6 +51,7 @@ export function parseConfig(text: string, path: string): Config {
   return {
     ...readKeys(topLevel, TOP_LEVEL, path),
     server: section("server", SECTIONS.server),
+    http: document["http"] === undefined ? undefined : section("http", SECTIONS.http),
     client: section("client", SECTIONS.client),
   };
 }

@@ -152,6 +152,22 @@ export const SECTIONS = {
       example: "laptop = 2",
     }),
   },
+  http: {
+    /** An IP address. */
+    ip: key<string>({
+      default: "127.0.0.1",
+      read: checked((value) => typeof value === "string" && isAddress(value), "an IP address"),
+      comment:
+        "The IP address to listen on. On any other than 127.0.0.1, passwords can be read on their way: let " +
+        "Caddy or nginx on this machine take HTTPS and pass it on.",
+    }),
+    /** TCP, 1 to 65535. */
+    port: key<number>({
+      default: DEFAULT_PORT,
+      read: readPort,
+      comment: "The TCP port to listen on.",
+    }),
+  },
   client: {
     /** Host names or IP addresses, each of which is pinged; empty where the file gives none. */
     server_hostname: key<readonly string[]>({
@@ -191,6 +207,16 @@ export const SECTIONS = {
     }),
   },
 };
+
+/**
+ * The sections that turn something on by being there, each with the comment above it in the file that
+ * `dynip init` writes. There they are behind a `#`.
+ */
+export const SWITCHES = {
+  http:
+    "Remove the # before [http] to turn on a page with every host, where each is for scripts, and reports " +
+    'of routers by dyndns2. Each name has a password, which "dynip init --name" writes into its file.',
+} as const;
 
 /** What holds where the file gives no value. */
 export function defaultsOf<K extends Keys>(keys: K): Values<K> {

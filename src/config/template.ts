@@ -1,5 +1,5 @@
 /** The text of the configurations that `dynip init` writes, from the tables of keys.ts. Pure. */
-import { type Key, type Keys, SECTIONS, TOP_LEVEL } from "./keys.ts";
+import { type Key, type Keys, SECTIONS, SWITCHES, TOP_LEVEL } from "./keys.ts";
 
 /** A value of the file. It is not checked here. */
 type Value = string | number | boolean | readonly string[];
@@ -26,6 +26,7 @@ export function configText({ secret, server, client }: ConfigValues): string {
     [
       keysText(TOP_LEVEL, { secret }),
       sectionText("server", SECTIONS.server, server),
+      ...Object.entries(SWITCHES).map(([section, text]) => switchText(section as Switch, text)),
       sectionText("client", SECTIONS.client, client),
     ],
   );
@@ -34,13 +35,32 @@ export function configText({ secret, server, client }: ConfigValues): string {
 /** What the configuration of one client says. Without a key it sends plain pings. */
 export type ClientValues = SectionValues<"client">;
 
-/** A commented configuration of one client, without the secret. */
-export function clientConfigText(values: ClientValues): string {
+/** How a router reports the address of a client by HTTP. */
+export interface RouterAccess {
+  url: string;
+  password: string;
+}
+
+/**
+ * A commented configuration of one client, without the secret.
+ * @param router undefined where it has no key
+ */
+export function clientConfigText(values: ClientValues, router?: RouterAccess): string {
   const head =
     values.key === undefined
       ? "The configuration of dynip for a client without a key: its pings are plain."
       : `The configuration of dynip for ${values.client_name}, and for no other machine.`;
-  return fileText(head, [sectionText("client", SECTIONS.client, values)]);
+  const parts = [sectionText("client", SECTIONS.client, values)];
+  if (router) parts.push(routerText(`${values.client_name}`, router));
+  return fileText(head, parts);
+}
+
+/** Comments alone: dynip does not read them. */
+function routerText(user: string, { url, password }: RouterAccess): string {
+  const text =
+    "If the server has [http]: what to enter in a router that reports where it is by dyndns2 (DynDNS, " +
+    "custom provider), and the name and password for the page and for scripts. They are valid as long as the key.";
+  return `${comment(text)}\n#   URL       ${url}\n#   user      ${user}\n#   password  ${password}`;
 }
 
 function fileText(head: string, parts: readonly string[]): string {
@@ -49,6 +69,14 @@ function fileText(head: string, parts: readonly string[]): string {
 
 function sectionText(section: string, keys: Keys, values: GivenValues): string {
   return `[${section}]\n${keysText(keys, values, section)}`;
+}
+
+type Switch = keyof typeof SWITCHES;
+
+/** A section that is off: each line is a comment. */
+function switchText(section: Switch, text: string): string {
+  const keys = keysText(SECTIONS[section], {}).replace(/^(?!# |$)/gm, "# ");
+  return `${comment(text)}\n# [${section}]\n${keys}`;
 }
 
 function keysText(keys: Keys, values: GivenValues, section?: string): string {

@@ -84,6 +84,11 @@ export function isPrivate(canonical: string): boolean {
   return PRIVATE.test(addressToHex(canonical));
 }
 
+/** Whether an address is this machine's own: 127/8, ::1. */
+export function isLoopback(canonical: string): boolean {
+  return LOOPBACK.test(addressToHex(canonical));
+}
+
 /** Whether an address is one host's: not multicast, not broadcast, not unspecified. */
 export function isUnicast(canonical: string): boolean {
   return !NOT_UNICAST.test(addressToHex(canonical));
@@ -103,6 +108,7 @@ const MAPPED_HEX = "00000000000000000000ffff";
 
 /** 10/8, 172.16/12, 192.168/16, 100.64/10, 169.254/16, 127/8; ::1, fc00::/7, fe80::/10. */
 const PRIVATE = /^(?:0{20}ffff(?:0a|ac1|c0a8|64[4-7]|a9fe|7f)|0{31}1$|f[cd]|fe[89ab])/;
+const LOOPBACK = /^(?:0{20}ffff7f|0{31}1$)/;
 /** 0/8, 224/4, 255.255.255.255; ::, ff00::/8. */
 const NOT_UNICAST = /^(?:0{20}ffff(?:00|e|f{8}$)|0{32}$|ff)/;
 

@@ -15,7 +15,7 @@ import { DailyLimit } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
 
 /** What is limited by itself, so that one kind of message leaves the others their share. */
-type LimitedKind = Change["how"] | "wrong MAC" | "return";
+type LimitedKind = "signed" | "plain" | "wrong MAC" | "login" | "return";
 
 export interface AnnouncerParts {
   log: Log;
@@ -36,6 +36,7 @@ export class Announcer {
   readonly #debug: Log["debug"] | undefined;
   readonly #mayShowPlain: (key: string) => boolean;
   readonly #mayWarnOfMac: (key: string) => boolean;
+  readonly #mayWarnOfLogin: (key: string) => boolean;
   readonly #limits: Readonly<Record<LimitedKind, DailyLimit>>;
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
@@ -52,10 +53,12 @@ export class Announcer {
     this.#monotonic = monotonic;
     this.#mayShowPlain = limitPerSecond(PLAIN_CHANGES_PER_SECOND, monotonic);
     this.#mayWarnOfMac = limitPerSecond(1, monotonic);
+    this.#mayWarnOfLogin = limitPerSecond(1, monotonic);
     this.#limits = {
-      proven: new DailyLimit({ bytes: 300_000, perKey: 50 }, monotonic),
+      signed: new DailyLimit({ bytes: 250_000, perKey: 50 }, monotonic),
       plain: new DailyLimit({ bytes: 100_000, perKey: 50 }, monotonic),
       "wrong MAC": new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
+      login: new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
       return: new DailyLimit({ bytes: 50_000, perKey: 1 }, monotonic),
     };
   }
@@ -67,14 +70,28 @@ export class Announcer {
     const isSame =
       before?.[family]?.address === address &&
       (before.counter === undefined) === (now.counter === undefined);
-    if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}`);
-    const news = describeNews(change, address);
+    const source = how === "claimed" ? ", as its router says" : "";
+    if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}${source}`);
+    const news = describeNews(change, address) + source;
     // Anyone can send plain pings: they must not fill the log in a minute, either.
-    const isAllowed = how === "proven" || this.#mayShowPlain("");
-    if (!isAllowed || !this.#write(how, name, "log", news)) return this.#info?.(news);
+    const isAllowed = how !== "plain" || this.#mayShowPlain("");
+    const kind = how === "plain" ? "plain" : "signed";
+    if (!isAllowed || !this.#write(kind, name, "log", news)) return this.#info?.(news);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
     const previous = before?.[family]?.address;
     if (previous !== undefined) this.#warnOfReturn(name, previous, address);
+  }
+
+  /**
+   * Says that a name and password were wrong: one line a second at most, for programs that block the
+   * address as well.
+   * @param user the name; undefined where the user is no name, and could be a password
+   * @param address of the client, canonical
+   */
+  loginFailed(user: string | undefined, address: string): void {
+    const who = user === undefined ? "" : ` for ${shortName(user)}`;
+    const message = `wrong name or password${who} by HTTP from ${address}`;
+    if (this.#mayWarnOfLogin("")) this.#write("login", address, "warn", message);
   }
 
   /** Says that a question was answered. */
@@ -187,9 +204,10 @@ const LINE_OVERHEAD = 40;
 
 /** Where to see what is left out. */
 const SEE: Readonly<Record<Exclude<LimitedKind, "return">, string>> = {
-  proven: "the client log has the newest address, and -v shows every change",
+  signed: "the client log has the newest address, and -v shows every change",
   plain: "the client log has the newest address, and -v shows every change",
   "wrong MAC": "--debug shows them",
+  login: "the password of a name is in the file that dynip init --name writes",
 };
 
 const WRONG_MAC_HINT =

@@ -39,13 +39,20 @@ export function newCounters(): Counters {
   };
 }
 
-/** `2 pings accepted, 1 challenged, 3 datagrams dropped (3 malformed)`; with the questions, if any. */
-export function describeCounters({ accepted, answered, challenged, ...dropped }: Counters): string {
+/**
+ * `2 pings accepted, 1 challenged, 3 datagrams dropped (3 malformed)`; with the questions, if any.
+ * @param requests how many came by HTTP; undefined where that is off
+ */
+export function describeCounters(
+  { accepted, answered, challenged, ...dropped }: Counters,
+  requests?: number,
+): string {
   const reasons = Object.entries(dropped).filter(([, number]) => number > 0);
   const total = reasons.reduce((sum, [, number]) => sum + number, 0);
   const list = reasons.map(([reason, number]) => `${number} ${reason}`).join(", ");
   const questions = answered === 0 ? "" : `${count(answered, "question")} answered, `;
-  return `${count(accepted, "ping")} accepted, ${questions}${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}`;
+  const http = requests === undefined ? "" : `, ${count(requests, "HTTP request")}`;
+  return `${count(accepted, "ping")} accepted, ${questions}${challenged} challenged, ${count(total, "datagram")} dropped${list && ` (${list})`}${http}`;
 }
 
 /** `1 ping`, `2 pings`. */

@@ -44,7 +44,12 @@ export interface LoopParts {
   door: Door;
   /** Binds the socket of the server. */
   bind: (handlers: Pick<BindOptions, "onDatagram" | "onError">) => Promise<BoundSocket>;
-  /** Resolves when all accepted pings are settled. */
+  /**
+   * Called when the loop is told to stop. From then on the server's other doors accept no report; resolves
+   * when they have answered what they had.
+   */
+  stopOthers?: () => Promise<void>;
+  /** Resolves when all that was accepted is settled. */
   settled: () => Promise<void>;
   log: Log;
   /** Aborted to stop the loop. */
@@ -56,7 +61,14 @@ export interface LoopParts {
  * `dynip.server.listen_loop`.
  * @throws the system's error when the socket cannot be bound
  */
-export async function listenLoop({ door, bind, settled, log, signal }: LoopParts): Promise<void> {
+export async function listenLoop({
+  door,
+  bind,
+  stopOthers,
+  settled,
+  log,
+  signal,
+}: LoopParts): Promise<void> {
   const socket = await bind({
     onDatagram: door.take,
     onError: (error) => log.debug(`socket: ${error.message}`),
@@ -67,8 +79,10 @@ export async function listenLoop({ door, bind, settled, log, signal }: LoopParts
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   }
   door.close();
+  const others = stopOthers?.();
   await settled();
   socket.close();
+  await others;
 }
 
 /** Takes datagrams, one after the other. */

@@ -22,7 +22,7 @@ export interface RecordStore {
   commit(name: string, host: Host, done: (isDurable: boolean) => void): void;
 }
 
-/** Told, once for each accepted ping, whether its record is durable. */
+/** Told, once for each accepted ping and each claim, whether its record is durable. */
 export type Settled = (isDurable: boolean, name: string, address: string) => void;
 
 /** A signed ping is not recorded: its sender is to be challenged. */
@@ -43,7 +43,7 @@ export interface RecorderParts {
   onListenerError: (error: unknown) => void;
 }
 
-/** Records pings and tells its listeners. */
+/** Records pings and claims, and tells its listeners. */
 export class Recorder {
   readonly #parts: RecorderParts;
   readonly #listeners: Listener[] = [];
@@ -79,17 +79,19 @@ export class Recorder {
       case "seen":
         store.note(name);
         settled(true, name, address);
-        this.#tell(name, address, outcome.before, outcome.host, time);
+        this.#tell({ name, address, how: "plain" }, outcome.before, outcome.host, time);
         return undefined;
       case "copy":
-        return this.#await(outcome.host, name, address, time, settled) ? undefined : "copy";
+        return this.#await(outcome.host, { name, address, how: "plain" }, time, settled)
+          ? undefined
+          : "copy";
       case "accepted":
-        this.#commit(name, address, outcome.host, time, settled);
+        this.#commit({ name, address, how: "plain" }, outcome.host, time, settled);
         return undefined;
     }
   }
 
-  /** When a name was last seen by a signed ping, see {@link Registry.seenOf}. */
+  /** When a name was last seen, see {@link Registry.seenOf}. */
   seenOf(name: string, address: string): number {
     return this.#parts.registry.seenOf(name, address);
   }
@@ -108,43 +110,60 @@ export class Recorder {
       case "challenge":
         return outcome;
       case "copy":
-        return this.#await(outcome.host, name, address, time, settled) ? undefined : "copy";
+        return this.#await(outcome.host, { name, address, how: "proven" }, time, settled)
+          ? undefined
+          : "copy";
       case "accepted":
-        this.#commit(name, address, outcome.host, time, settled);
+        this.#commit({ name, address, how: "proven" }, outcome.host, time, settled);
         return undefined;
     }
+  }
+
+  /**
+   * Records an address that was claimed for a name, see {@link Registry.recordClaim}; `settled` will be
+   * called.
+   * @param name a signed name; the claim was authenticated
+   * @param address canonical
+   * @returns whether the name was elsewhere
+   */
+  recordClaim(name: string, address: string, settled: Settled): boolean {
+    const { registry, now } = this.#parts;
+    const time = now();
+    const { host, isNews } = registry.recordClaim(name, address, time);
+    this.#commit({ name, address, how: "claimed" }, host, time, settled);
+    return isNews;
   }
 
   /**
    * Settles a copy together with the ping that `host` was accepted with.
    * @returns false where as many wait as may
    */
-  #await(host: Host, name: string, address: string, time: number, settled: Settled): boolean {
+  #await(host: Host, report: Report, time: number, settled: Settled): boolean {
     const waiting = this.#copies.get(host) ?? [];
     if (waiting.length === MAX_COPIES) return false;
     waiting.push((isDurable) => {
-      settled(isDurable, name, address);
-      if (isDurable) this.#tell(name, address, host, host, time);
+      settled(isDurable, report.name, report.address);
+      if (isDurable) this.#tell(report, host, host, time);
     });
     this.#copies.set(host, waiting);
     return true;
   }
 
-  #commit(name: string, address: string, host: Host, time: number, settled: Settled): void {
+  #commit(report: Report, host: Host, time: number, settled: Settled): void {
     const { registry, store } = this.#parts;
+    const { name, address } = report;
     store.commit(name, host, (isDurable) => {
       const before = registry.settle(name, host, isDurable);
       settled(isDurable, name, address);
-      if (isDurable) this.#tell(name, address, before, host, time);
+      if (isDurable) this.#tell(report, before, host, time);
       const copies = this.#copies.get(host) ?? [];
       this.#copies.delete(host);
       for (const copy of copies) copy(isDurable);
     });
   }
 
-  #tell(name: string, address: string, before: Host | undefined, now: Host, time: number): void {
+  #tell({ name, address, how }: Report, before: Host | undefined, now: Host, time: number): void {
     if (this.#listeners.length === 0) return;
-    const how = now.counter === undefined ? "plain" : "proven";
     const change: Change = { name, family: familyOf(address), before, now, time, how };
     for (const listener of this.#listeners) {
       try {
@@ -154,6 +173,12 @@ export class Recorder {
       }
     }
   }
+}
+
+/** Which address was reported for which name, and how. */
+interface Report extends Pick<Change, "name" | "how"> {
+  /** Canonical. */
+  readonly address: string;
 }
 
 /** On a slow disk, one sender must not make the server hold any number of pings. */

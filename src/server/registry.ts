@@ -7,7 +7,7 @@
  * from an address that is proven. `last` is the stored counter of its name, 0 if none, `now` the clock
  * of the server, both in microseconds, and W = 300 s:
  *
- * 1. From the recorded address, it is accepted if counter > last and |counter - now| <= W.
+ * 1. From the recorded address, if a ping has proven that, it is accepted if counter > last and |counter - now| <= W.
  * 2. With a good cookie, it is accepted if last < counter <= max(last + 32, now + W).
  * 3. Otherwise it is challenged, with the counter to use next, max(last + 1, now). Nothing changes.
  *
@@ -16,10 +16,13 @@
  * later ping, signed with a new key or not, could ever be accepted: 300 s ahead of the clock, he gains
  * 32 us with each ping, which is slower than the clock up to 31,250 pings a second. A client that was
  * challenged sends at most 7 datagrams before it is challenged again, see exchange.ts.
+ *
+ * A claim is an address that a router names, by dyndns2, with the password of a name. It is recorded, and
+ * marked as claimed: no ping came from there, so that it opens rule 1 to nobody.
  */
-import type { Host, HostStore } from "../host.ts";
+import type { Host, HostStore, Sighting } from "../host.ts";
 import { NameMap } from "../name-map.ts";
-import { familyOf } from "../protocol/address.ts";
+import { type Family, familyOf } from "../protocol/address.ts";
 import { foldName } from "../protocol/name.ts";
 
 /** A plain ping was not accepted. full: its name is new, and `maxClients` plain names are known. */
@@ -121,14 +124,14 @@ export class Registry {
   recordSigned({ name, counter, hasCookie, address }: SignedPing, now: number): SignedOutcome {
     const family = familyOf(address);
     const staged = this.#staged.get(name);
-    if (staged?.counter === counter && staged[family]?.address === address) {
+    if (staged?.counter === counter && isProvenAt(staged, family, address)) {
       return { kind: "copy", host: staged };
     }
     const signed = this.#signed(name);
     const last = signed?.counter ?? 0;
     const clock = Math.max(0, Math.floor(now * 1000));
     const isNew = counter > last && Number.isSafeInteger(counter);
-    const isRecorded = signed?.[family]?.address === address;
+    const isRecorded = isProvenAt(signed, family, address);
     const isNear = Math.abs(counter - clock) <= COUNTER_WINDOW;
     const isBounded = counter <= Math.max(last + COUNTER_LEAP, clock + COUNTER_WINDOW);
     if (!isNew || !((isRecorded && isNear) || (hasCookie && isBounded))) {
@@ -142,9 +145,33 @@ export class Registry {
   }
 
   /**
-   * Ends the staging of an accepted ping. If it could not be made durable, the ping is as if it had
-   * never come, unless a newer one was built on it meanwhile.
-   * @param host the record that the ping was accepted with
+   * Records an address that was claimed for a name. The counter stays; a name that was never signed gets
+   * 0, and is signed from then on. An address that is proven stays so.
+   * @param name a signed name; the claim was authenticated
+   * @param address canonical
+   * @param now milliseconds since 1970, UTC
+   * @returns the record, to be made durable, then {@link settle}d; and whether the name was elsewhere
+   */
+  recordClaim(name: string, address: string, now: number): { host: Host; isNews: boolean } {
+    const family = familyOf(address);
+    const signed = this.#signed(name);
+    const known = signed?.[family];
+    const isNews = known?.address !== address;
+    const here: Sighting = {
+      address,
+      since: isNews ? now : known.since,
+      lastSeen: now,
+      ...((isNews || known.claimed) && { claimed: true }),
+    };
+    const host: Host = { ...signed, [family]: here, counter: signed?.counter ?? 0 };
+    this.#staged.set(name, host);
+    return { host, isNews };
+  }
+
+  /**
+   * Ends the staging of an accepted ping or of a claim. If it could not be made durable, it is as if it
+   * had never come, unless a newer one was built on it meanwhile.
+   * @param host the record that it was accepted with
    * @returns the record in `hosts` before this one
    */
   settle(name: string, host: Host, isDurable: boolean): Host | undefined {
@@ -156,14 +183,14 @@ export class Registry {
   }
 
   /**
-   * When a name was last seen, by a signed ping, in the family of `address`: milliseconds since 1970,
-   * 0 if never. It is part of each cookie, see cookie.ts.
+   * When a name was last seen, by a signed ping or a claim, in the family of `address`: milliseconds since
+   * 1970, 0 if never. It is part of each cookie, see cookie.ts.
    */
   seenOf(name: string, address: string): number {
     return this.#signed(name)?.[familyOf(address)]?.lastSeen ?? 0;
   }
 
-  /** What signed pings say of a name; an address from a plain ping is not proven. */
+  /** What signed pings and claims say of a name; what plain pings say, anybody could have said. */
   #signed(name: string): Host | undefined {
     const latest = this.#latest(name);
     return latest?.counter === undefined ? undefined : latest;
@@ -172,6 +199,12 @@ export class Registry {
   #latest(name: string): Host | undefined {
     return this.#staged.get(name) ?? this.#hosts.get(name);
   }
+}
+
+/** Whether a signed ping came from this address, and the host is still recorded there. */
+function isProvenAt(host: Host | undefined, family: Family, address: string): boolean {
+  const sighting = host?.[family];
+  return sighting?.address === address && !sighting.claimed;
 }
 
 const FULL: PlainOutcome = { kind: "refused", reason: "full" };

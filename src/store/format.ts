@@ -7,8 +7,8 @@
  *     "attic-pi": {"ipv4":{…},"ipv6":{…}}
  *     }
  *
- * `counter` is the last accepted counter of a signed host; plain hosts have none. A line of the
- * journal is a line of the log without its comma, or `"nas": null`: the host was forgotten.
+ * `counter` is the last accepted counter of a signed host; plain hosts have none. An address has
+ * `"claimed":true` behind its times where no ping has proven it, see host.ts. A line of the journal is a line of the log without its comma, or `"nas": null`: the host was forgotten.
  *
  * The log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
  * its times in this machine's local time.
@@ -70,7 +70,7 @@ export function* decodeInSlices(
 
 const HOSTS_PER_SLICE = 256;
 const HOST_KEYS: readonly string[] = ["ipv4", "ipv6", "counter"];
-const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen"];
+const SIGHTING_KEYS: readonly string[] = ["address", "since", "last_seen", "claimed"];
 
 /** One host as a line of the log, without its comma and newline. */
 export function encodeHost(name: string, { ipv4, ipv6, counter }: Host): string {
@@ -121,16 +121,23 @@ function decodeRecord(value: unknown): Host {
   return host;
 }
 
-function encodeSighting({ address, since, lastSeen }: Sighting): string {
-  return `{"address":"${address}","since":"${formatTime(since)}","last_seen":"${formatTime(lastSeen)}"}`;
+function encodeSighting({ address, since, lastSeen, claimed }: Sighting): string {
+  const mark = claimed ? ',"claimed":true' : "";
+  return `{"address":"${address}","since":"${formatTime(since)}","last_seen":"${formatTime(lastSeen)}"${mark}}`;
 }
 
 function decodeSighting(value: unknown, family: Family): Sighting {
-  const { address, since, last_seen } = checkKeys(value, SIGHTING_KEYS, `${family} `);
+  const { address, since, last_seen, claimed } = checkKeys(value, SIGHTING_KEYS, `${family} `);
+  if (claimed !== undefined && claimed !== true) {
+    throw new ClientLogFormatError(
+      `${family}.claimed is ${show(claimed)}, must be true or not there`,
+    );
+  }
   return {
     address: decodeAddress(address, family),
     since: decodeTime(since, "since", family),
     lastSeen: decodeTime(last_seen, "last_seen", family),
+    ...(claimed && { claimed }),
   };
 }
 

@@ -167,6 +167,7 @@ export class HostTable implements HostStore {
 /** The sightings in one address family, by row. The columns end at the last row that has one. */
 class Sightings {
   readonly #addresses: Addresses;
+  /** For each row 0: no sighting, 1: one, 2: one that is claimed. */
   #isThere = new Uint8Array(0);
   #since = new Float64Array(0);
   #lastSeen = new Float64Array(0);
@@ -176,12 +177,14 @@ class Sightings {
   }
 
   get(row: number): Sighting | undefined {
-    if (this.#isThere[row] !== 1) return undefined;
-    return {
+    const isThere = this.#isThere[row];
+    if (!isThere) return undefined;
+    const sighting = {
       address: this.#addresses.get(row),
       since: this.#since[row]!,
       lastSeen: this.#lastSeen[row]!,
     };
+    return isThere === 1 ? sighting : { ...sighting, claimed: true };
   }
 
   set(row: number, sighting: Sighting | undefined): void {
@@ -191,7 +194,7 @@ class Sightings {
       this.#since = grown(this.#since, row);
       this.#lastSeen = grown(this.#lastSeen, row);
     }
-    this.#isThere[row] = sighting ? 1 : 0;
+    this.#isThere[row] = sighting ? (sighting.claimed ? 2 : 1) : 0;
     if (!sighting) return;
     this.#addresses.set(row, sighting.address);
     this.#since[row] = sighting.since;

@@ -38,6 +38,7 @@ test("an empty file has DynIP 0.1e's defaults", () => {
       readers: [],
       generations: new Map(),
     },
+    http: undefined,
     client: {
       server_hostname: [],
       server_port: 28630,
@@ -179,13 +180,16 @@ describe("an error names the mistake", () => {
     ],
     [
       "server_port = 1",
-      'unknown key "server_port" / every key but secret belongs under [server] or [client]',
+      'unknown key "server_port" / every key but secret belongs under [server], [http] or [client]',
     ],
     [
       "[sever]\nserver_port = 1",
-      "unknown section [sever] / the sections are [server] and [client]",
+      "unknown section [sever] / the sections are [server], [http] and [client]",
     ],
-    ["[constructor]", "unknown section [constructor] / the sections are [server] and [client]"],
+    [
+      "[constructor]",
+      "unknown section [constructor] / the sections are [server], [http] and [client]",
+    ],
     [
       '[client]\nserver_hostname = ["vps", 1]',
       "server_hostname in [client] is 1, must be a host name or an IP address, without a port, or a list of such",

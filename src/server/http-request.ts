@@ -1,0 +1,66 @@
+/** What an HTTP request says, as far as it is used. Hostile input is a value, not an exception. Pure. */
+import { canonicalAddress, isLoopback } from "../protocol/address.ts";
+import { isSignedName } from "../protocol/message.ts";
+
+/** A request's target. */
+export interface Target {
+  /** Begins with a slash; not decoded. Empty where the target has none. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/**
+ * Splits a target. Bun's `req.url` is a URL only where the request has one good Host: without one, as
+ * FRITZ!Box and inadyn send HTTP/1.0, or with junk, it is the path alone.
+ */
+export function parseTarget(url: string): Target {
+  const [, path = "", query = ""] = TARGET.exec(url) ?? [];
+  return { path, query: new URLSearchParams(query) };
+}
+
+/** Who a request says that it is from. */
+export interface Credentials {
+  /** Undefined where the text is no signed name. */
+  readonly name: string | undefined;
+  readonly password: string;
+}
+
+/**
+ * The name and password of Basic authentication (RFC 7617).
+ * @param header the value of Authorization
+ * @returns empty credentials, which no name has, for any other value
+ */
+export function parseCredentials(header: string): Credentials {
+  const encoded = BASIC.exec(header)?.[1] ?? "";
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  const name = text.slice(0, Math.max(0, colon)).toLowerCase(); // as dynip ping lower-cases its name
+  return { name: isSignedName(name) ? name : undefined, password: text.slice(colon + 1) };
+}
+
+/**
+ * The address that a request came from. A reverse proxy on this machine appends its own client's to
+ * X-Forwarded-For; what any other peer says there, it could have made up.
+ * @param peer the address of the connection's other end
+ * @param forwarded the value of X-Forwarded-For
+ * @returns canonical
+ */
+export function sourceOf(peer: string, forwarded: string | null): string {
+  const address = canonicalAddress(peer) ?? peer;
+  if (forwarded === null || !isLoopback(address)) return address;
+  const last = forwarded.slice(forwarded.lastIndexOf(",") + 1).trim();
+  return canonicalAddress(last) ?? address;
+}
+
+/**
+ * Whether a browser sent a request for another site's page, or for any script: with the password that it
+ * remembers, that could report an address. Sec-Fetch-Site is `none` where a person typed the address.
+ */
+export function isFromElsewhere(headers: Pick<Headers, "get">): boolean {
+  const site = headers.get("sec-fetch-site");
+  return headers.get("origin") !== null || (site !== null && site !== "none");
+}
+
+/** Scheme and authority, if any, then the path and the query. */
+const TARGET = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?#]*)?(\/[^?#]*)?(?:\?([^#]*))?/i;
+const BASIC = /^basic +([a-z0-9+/]+={0,2}) *$/i;
