@@ -85,11 +85,11 @@ export class Announcer {
   /**
    * Says that a name and password were wrong: one line a second at most, for programs that block the
    * address as well.
-   * @param user the name; undefined where the user is no name, and could be a password
+   * @param name undefined where there is none to show
    * @param address of the client, canonical
    */
-  loginFailed(user: string | undefined, address: string): void {
-    const who = user === undefined ? "" : ` for ${shortName(user)}`;
+  loginFailed(name: string | undefined, address: string): void {
+    const who = name === undefined ? "" : ` for ${shortName(name)}`;
     const message = `wrong name or password${who} by HTTP from ${address}`;
     if (this.#mayWarnOfLogin("")) this.#write("login", address, "warn", message);
   }

@@ -22,6 +22,8 @@ export function parseTarget(url: string): Target {
 export interface Credentials {
   /** Undefined where the text is no signed name. */
   readonly name: string | undefined;
+  /** The name, where a message may show it. With capitals it may be a password in the wrong place. */
+  readonly shownName: string | undefined;
   readonly password: string;
 }
 
@@ -34,8 +36,11 @@ export function parseCredentials(header: string): Credentials {
   const encoded = BASIC.exec(header)?.[1] ?? "";
   const text = Buffer.from(encoded, "base64").toString("utf8");
   const colon = text.indexOf(":");
-  const name = text.slice(0, Math.max(0, colon)).toLowerCase(); // as dynip ping lower-cases its name
-  return { name: isSignedName(name) ? name : undefined, password: text.slice(colon + 1) };
+  const user = text.slice(0, Math.max(0, colon));
+  const signed = (name: string) => (isSignedName(name) ? name : undefined);
+  // As dynip ping lower-cases its name.
+  const name = signed(user.toLowerCase());
+  return { name, shownName: signed(user), password: text.slice(colon + 1) };
 }
 
 /**

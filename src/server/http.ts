@@ -96,9 +96,9 @@ async function answer(
   const authorization = headers.get("authorization");
   // No header is no failed login: curl --anyauth and wget ask first without one.
   if (authorization === null) return refusal(target);
-  const { name, password } = parseCredentials(authorization);
+  const { name, shownName, password } = parseCredentials(authorization);
   if (name === undefined || !isHttpPassword(password, keyOf(name))) {
-    announcer.loginFailed(name, source);
+    announcer.loginFailed(shownName, source);
     return refusal(target);
   }
   // Bun does not read the body of a GET, and so does not limit it.

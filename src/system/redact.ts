@@ -5,8 +5,9 @@
  * The rule: a secret is a run of at least 20 of A-Z, a-z, 0-9, `-` and `_` with both cases, whose
  * pieces are too short for words. `Anns-PC-2` has the pieces `Anns`, `PC` and `2`. A piece of random
  * base64url has two characters on average, a piece of a name four to five. A run is a secret if its
- * pieces have fewer than 3.5 characters on average, or fewer than 5 in a run of 40 and more. Of random
- * runs of 43 characters, a whole key, 2 in 10 million are not recognised, of 20 characters 2 in 1,000.
+ * pieces have fewer than 3.5 characters on average, 4 in a run of 22, or 5 in one of 40 and more. Of random
+ * runs of 43 characters, a whole key, 2 in 10 million are not recognised, of 22, an HTTP password, 6 in
+ * 10,000, of 20 characters 2 in 1,000.
  *
  * In quotes and brackets everything from one `/` to the next is hidden with the secret, since a key that
  * was pasted with white space or quotes inside consists of several runs, some of them short.
@@ -36,6 +37,8 @@ const HIDDEN = "(a secret)";
 const MIN_LENGTH = 20;
 /** A key has 43 characters. */
 const KEY_LENGTH = 40;
+/** An HTTP password, see http-password.ts. */
+const PASSWORD_LENGTH = 22;
 
 /**
  * Text in quotation marks. The opening one is not an apostrophe, and the closing one is followed by
@@ -62,5 +65,6 @@ const RUNS = /[\w-]+/g;
 function looksRandom(run: string): boolean {
   if (run.length < MIN_LENGTH || !/[a-z]/.test(run) || !/[A-Z]/.test(run)) return false;
   const pieces = run.match(/[A-Z]?[a-z]+|[A-Z]+|\d+/g)!.length;
+  if (run.length === PASSWORD_LENGTH) return run.length < pieces * 4;
   return run.length < pieces * (run.length < KEY_LENGTH ? 3.5 : 5);
 }

@@ -49,6 +49,13 @@ test("an empty file has DynIP 0.1e's defaults", () => {
   });
 });
 
+test.each<[string, { ip: string; port: number }]>([
+  ["", { ip: "127.0.0.1", port: 28630 }],
+  ['ip = "::"\nport = 8080', { ip: "::", port: 8080 }],
+])("[http] turns HTTP on by being there, with %j", (lines, http) => {
+  expect(parse(`[http]\n${lines}`).http).toEqual(http);
+});
+
 const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const KEY_BYTES = Uint8Array.from({ length: 32 }, (_, index) => index);
 
@@ -153,6 +160,10 @@ describe("an error names the mistake", () => {
       '[server]\nclient_log_path = "a/"',
       'client_log_path in [server] is "a/", must be the path of a file',
     ],
+    ['[http]\nip = "*"', 'ip in [http] is "*", must be an IP address'],
+    ["[http]\nport = 0", "port in [http] is 0, must be a whole number from 1 to 65535"],
+    ["[http]\npath = 1", 'unknown key "path" in [http] / the keys of [http] are ip, port'],
+    ["http = true", '"http" must be a section, [http]'],
     [
       '[client]\nclient_name = "my nas"',
       `client_name in [client] is "my nas", ${name} / call it "my-nas"`,

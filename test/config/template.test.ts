@@ -67,6 +67,26 @@ test("its examples are valid values", () => {
   expect(client.client_name).toBe("nas");
 });
 
+test("[http] is off in it, and on with its defaults where the # before [http] is removed", () => {
+  expect(parseConfig(text, "x").http).toBeUndefined();
+  const on = parseConfig(text.replace("\n# [http]\n", "\n[http]\n"), "x").http;
+  expect(on).toEqual({ ip: "127.0.0.1", port: 28630 });
+  const changed = text.replace("\n# [http]\n", "\n[http]\n").replace("# port = 28630", "port = 80");
+  expect(parseConfig(changed, "x").http).toEqual({ ip: "127.0.0.1", port: 80 });
+});
+
+test("the configuration of one client has what a router needs, in comments", () => {
+  const url = "https://vps.example.com/nic/update";
+  const router = { url, password: "yKxUGmKiRO7TB_SgDEgA8Q" };
+  const values = { client_name: "nas", key: SECRET, server_hostname: "vps.example.com" };
+  const text = clientConfigText(values, router);
+  expect(text).toEndWith(
+    `\n#   URL       ${url}\n#   user      nas\n#   password  yKxUGmKiRO7TB_SgDEgA8Q\n`,
+  );
+  expect(parseConfig(text, "x")).toEqual(parseConfig(clientConfigText(values), "x"));
+  expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
+});
+
 test("no line of it is wider than 100 characters", () => {
   expect(text.split("\n").filter((line) => line.length > 100)).toEqual([]);
 });

@@ -30,7 +30,8 @@ const host = (address: string, isSigned: boolean): Host => ({
 
 /** A move from 192.0.2.1 to 192.0.2.2, or back. */
 function move(name: string, isBack: boolean, how: Change["how"] = "proven"): Change {
-  const hosts = [host("192.0.2.1", how === "proven"), host("192.0.2.2", how === "proven")] as const;
+  const isSigned = how !== "plain";
+  const hosts = [host("192.0.2.1", isSigned), host("192.0.2.2", isSigned)] as const;
   const [before, now] = isBack ? [hosts[1], hosts[0]] : hosts;
   return { name, family: "ipv4", before, now, time: 0, how };
 }
@@ -58,6 +59,11 @@ const FLOODS: [string, (announcer: Announcer, n: number) => void][] = [
   [
     "forged pings from ever new addresses",
     (to, n) => to.dropped("wrong MAC", "nas", `2001:db8::${n.toString(16)}`),
+  ],
+  ["a router that alternates", (to, n) => to.changed(move("home", n % 2 === 1, "claimed"))],
+  [
+    "logins without end, with the longest names, from ever new addresses",
+    (to, n) => to.loginFailed("x".repeat(128), `2001:db8::${n.toString(16)}`),
   ],
   ["plain pings where they are not accepted", (to, n) => to.dropped("plain", `${n}`, "192.0.2.1")],
 ];
@@ -88,6 +94,34 @@ describe("less than a megabyte is written in any 24 hours, whatever clients do:"
     }
     expect(bytes).toBeLessThan(1_000_000);
   });
+});
+
+test("what a router says is said to be so", () => {
+  const { announcer, shown } = newAnnouncer();
+  const { now } = move("home", true);
+  announcer.changed({ ...move("home", true, "claimed"), before: undefined });
+  announcer.changed({ ...move("home", true, "claimed"), before: { ...now, ipv4: undefined! } });
+  announcer.changed({ ...move("home", true, "claimed"), before: host("192.0.2.1", false) });
+  announcer.changed(move("home", false, "claimed"));
+  announcer.changed({ ...move("home", true, "claimed"), before: now });
+  expect(shown()).toEqual([
+    "log: new host home at 192.0.2.1, as its router says",
+    "log: home is at 192.0.2.1, too, as its router says",
+    "log: home at 192.0.2.1 is signed from now on, as its router says",
+    "log: home moved from 192.0.2.1 to 192.0.2.2, as its router says",
+  ]);
+});
+
+test("a failed login is said with its address, once a second, without what is no name", () => {
+  const { announcer, shown, state } = newAnnouncer();
+  announcer.loginFailed("nas", "192.0.2.1");
+  announcer.loginFailed("nas", "192.0.2.1");
+  state.monotonic += 1000;
+  announcer.loginFailed(undefined, "2001:db8::1");
+  expect(shown()).toEqual([
+    "warn: wrong name or password for nas by HTTP from 192.0.2.1",
+    "warn: wrong name or password by HTTP from 2001:db8::1",
+  ]);
 });
 
 describe("a name that comes back within the hour to an address that it left", () => {

@@ -48,6 +48,7 @@ function newRecorder(...listeners: Listener[]) {
       for (const done of waiting.splice(0)) done(isDurable);
     },
     plain: (name: string, address = HOME) => recorder.recordPlain(name, address, settled),
+    claim: (name: string, address = HOME) => recorder.recordClaim(name, address, settled),
     signed: (ping: Partial<SignedPing> = {}) =>
       recorder.recordSigned(
         { name: "nas", counter: state.now * 1000, hasCookie: true, address: HOME, ...ping },
@@ -140,6 +141,47 @@ describe("a change", () => {
       before: { ipv4: at(HOME, NOON) },
       now: { ipv4: at(HOME, NOON, NOON + 1000) },
     });
+  });
+});
+
+describe("a claim", () => {
+  test("is made durable, then seen by readers, then answered, then told", () => {
+    const recorder = newRecorder();
+    expect(recorder.claim("nas")).toBe(true);
+    expect(recorder.hosts.size).toBe(0);
+    recorder.sync();
+    expect(recorder.steps).toEqual(["committing nas", `settled nas at ${HOME}`, "told of nas"]);
+    const now = { ipv4: { ...at(HOME, NOON), claimed: true as const }, counter: 0 };
+    expect(recorder.hosts.get("nas")).toEqual(now);
+    expect(recorder.changes).toEqual([
+      { name: "nas", family: "ipv4", before: undefined, now, time: NOON, how: "claimed" },
+    ]);
+  });
+
+  test("that could not be made durable is answered so, and told to nobody", () => {
+    const recorder = newRecorder();
+    recorder.claim("nas");
+    recorder.sync(false);
+    expect(recorder.steps).toEqual(["committing nas", `failed nas at ${HOME}`]);
+    expect(recorder.hosts.size).toBe(0);
+  });
+
+  test("of a proven address is told as a claim, though the address stays proven", () => {
+    const recorder = newRecorder();
+    recorder.signed();
+    expect(recorder.claim("nas")).toBe(false);
+    recorder.sync();
+    const { how, now } = recorder.changes[1]!;
+    expect([how, now.ipv4!.claimed]).toEqual(["claimed", undefined]);
+  });
+
+  test("of two families is one record, told once for each", () => {
+    const recorder = newRecorder();
+    recorder.claim("nas");
+    recorder.claim("nas", SIX);
+    recorder.sync();
+    expect(recorder.changes.map(({ family }) => family)).toEqual(["ipv4", "ipv6"]);
+    expect(Object.keys(recorder.hosts.get("nas")!).sort()).toEqual(["counter", "ipv4", "ipv6"]);
   });
 });
 

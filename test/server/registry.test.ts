@@ -126,6 +126,105 @@ describe("a plain ping", () => {
   });
 });
 
+describe("a claim", () => {
+  const claim = (registry: Registry, name: string, address: string, now = NOON): boolean => {
+    const { host, isNews } = registry.recordClaim(name, address, now);
+    registry.settle(name, host, true);
+    return isNews;
+  };
+
+  test("of a new name is recorded as claimed, and makes it a signed one with counter 0", () => {
+    const { hosts, registry } = newRegistry(1);
+    expect(claim(registry, "nas", HOME)).toBe(true);
+    expect(hosts.get("nas")).toEqual({
+      ipv4: { ...at(HOME, NOON, NOON), claimed: true },
+      counter: 0,
+    });
+    expect(registry.recordPlain("NAS", HOME, NOON)).toEqual({
+      kind: "refused",
+      reason: "signed name",
+    });
+  });
+
+  test("is not bound by max_clients, and takes none of its places", () => {
+    const { registry } = newRegistry(1);
+    expect(plain(registry, "pi", HOME, NOON).kind).toBe("accepted");
+    claim(registry, "nas", HOME);
+    claim(registry, "nas2", HOME);
+    expect(plain(registry, "attic", HOME, NOON).kind).toBe("refused");
+    claim(registry, "pi", AWAY); // it is a signed name from now on
+    expect(plain(registry, "attic", HOME, NOON).kind).toBe("accepted");
+  });
+
+  test("of a plain name drops what plain pings said of it: anybody could have", () => {
+    const { hosts, registry } = newRegistry();
+    plain(registry, "nas", SIX, NOON);
+    plain(registry, "nas", HOME, NOON);
+    expect(claim(registry, "nas", HOME, NOON + 1)).toBe(true);
+    expect(hosts.get("nas")).toEqual({
+      ipv4: { ...at(HOME, NOON + 1, NOON + 1), claimed: true },
+      counter: 0,
+    });
+  });
+
+  test("of the address where it is already is no news, and moves only the time", () => {
+    const { hosts, registry } = newRegistry();
+    claim(registry, "nas", HOME);
+    expect(claim(registry, "nas", HOME, NOON + 5)).toBe(false);
+    expect(hosts.get("nas")!.ipv4).toEqual({ ...at(HOME, NOON, NOON + 5), claimed: true });
+    expect(claim(registry, "nas", SIX, NOON + 6)).toBe(true);
+    expect(hosts.get("nas")!.ipv4).toEqual({ ...at(HOME, NOON, NOON + 5), claimed: true });
+  });
+
+  test("leaves the counter and the other family as they are", () => {
+    const { hosts, registry } = signedRegistry();
+    claim(registry, "nas", SIX);
+    expect(hosts.get("nas")).toEqual({
+      ipv4: at(HOME, NOON, NOON),
+      ipv6: { ...at(SIX, NOON, NOON), claimed: true },
+      counter: COUNTER,
+    });
+  });
+
+  test("of a proven address leaves it proven: rule 1 still accepts pings from there", () => {
+    const { hosts, registry, send } = signedRegistry();
+    expect(claim(registry, "nas", HOME, NOON + 1)).toBe(false);
+    expect(hosts.get("nas")!.ipv4).toEqual(at(HOME, NOON, NOON + 1));
+    expect(send({ counter: COUNTER + 1 }).kind).toBe("accepted");
+  });
+
+  test("does not open rule 1: a ping from the claimed address is challenged until it has a cookie", () => {
+    const { hosts, registry, send } = signedRegistry();
+    claim(registry, "nas", AWAY);
+    expect(send({ counter: COUNTER + 1, address: AWAY }).kind).toBe("challenge");
+    claim(registry, "nas", HOME); // proven once, but it was elsewhere meanwhile
+    expect(send({ counter: COUNTER + 1 }).kind).toBe("challenge");
+    const outcome = send({ counter: COUNTER + 1, hasCookie: true }, NOON + 5);
+    if (outcome.kind !== "accepted") throw new Error("not accepted");
+    registry.settle("nas", outcome.host, true);
+    expect(hosts.get("nas")!.ipv4).toEqual(at(HOME, NOON, NOON + 5));
+    expect(send({ counter: COUNTER + 2 }).kind).toBe("accepted");
+  });
+
+  test("makes the copy of a ping no copy: what comes from the claimed address has shown nothing", () => {
+    const { registry, send } = signedRegistry();
+    expect(send({ counter: COUNTER + 1 }).kind).toBe("accepted"); // on its way to the disk
+    registry.recordClaim("nas", AWAY, NOON);
+    expect(send({ counter: COUNTER + 1, address: AWAY }).kind).toBe("challenge");
+  });
+
+  test("that could not be made durable is as if it had never been", () => {
+    const { hosts, registry, send } = signedRegistry();
+    const { host } = registry.recordClaim("nas", AWAY, NOON);
+    registry.settle("nas", host, false);
+    expect(hosts.get("nas")!.ipv4).toEqual(at(HOME, NOON, NOON));
+    expect(send({ counter: COUNTER + 1 }).kind).toBe("accepted");
+    const unknown = registry.recordClaim("attic", HOME, NOON);
+    registry.settle("attic", unknown.host, false);
+    expect(plain(registry, "attic", HOME, NOON).kind).toBe("accepted");
+  });
+});
+
 test("a signed host that is forgotten is challenged like a new one, whatever its counter was", () => {
   const { hosts, registry } = newRegistry();
   hosts.set("nas", { ipv4: at(HOME, 0, 0), counter: COUNTER + COUNTER_WINDOW });

@@ -21,13 +21,16 @@ test("the log is an object with one line per host", () => {
     ["attic-pi", { ipv4: four, ipv6: six }],
     ["six", { ipv6: six }],
     ["signed", { ipv4: four, counter: 0x000640f8d1c2b3a5 }],
+    ["router", { ipv4: { ...four, claimed: true }, ipv6: six, counter: 0 }],
   ]);
+  const claimed = sighting("203.0.113.7").replace("}", ',"claimed":true}');
   const text = [
     "{",
     `"nas": {"ipv4":${sighting("203.0.113.7")}},`,
     `"attic-pi": {"ipv4":${sighting("203.0.113.7")},"ipv6":${sighting("2001:db8::7")}},`,
     `"six": {"ipv6":${sighting("2001:db8::7")}},`,
-    `"signed": {"ipv4":${sighting("203.0.113.7")},"counter":"000640f8d1c2b3a5"}`,
+    `"signed": {"ipv4":${sighting("203.0.113.7")},"counter":"000640f8d1c2b3a5"},`,
+    `"router": {"ipv4":${claimed},"ipv6":${sighting("2001:db8::7")},"counter":"0000000000000000"}`,
     "}",
     "",
   ].join("\n");
@@ -209,10 +212,14 @@ describe("a text that is not a log is refused, and the message says where", () =
       `{\n"a": {"ipv4":{"address":"192.0.2.1","since":"${T1}"}}\n}`,
       'host "a": ipv4.last_seen is missing',
     ],
+    ...["false", "1", '"true"', "null"].map((value) => [
+      `{\n"a": {"ipv4":${sighting("192.0.2.1").replace("}", `,"claimed":${value}}`)}\n}`,
+      `line 2: host "a": ipv4.claimed is ${value}, must be true or not there`,
+    ]),
     ['{"a": ["192.0.2.1"]}', 'host "a": it is not the address and time that DynIP 0.1e records'],
     ['{"a": ["192.0.2.1", "now"]}', 'host "a": it is not the address and time that DynIP'],
     ['{"a": ["localhost", "2011-08-01 00:00:00"]}', 'host "a": its address is "localhost"'],
-  ])("%j", (text, problem) => {
+  ] as [string, string][])("%j", (text, problem) => {
     expect(() => hostsIn(text)).toThrow(problem);
   });
 });

@@ -8,7 +8,9 @@ import { newHostTable } from "../host-table.ts";
 
 const time = fc.integer({ min: 0, max: 4_102_444_800_000 });
 const sighting = (address: fc.Arbitrary<string>) =>
-  fc.record({ address, since: time, lastSeen: time });
+  fc
+    .record({ address, since: time, lastSeen: time, isClaimed: fc.boolean() })
+    .map(({ isClaimed, ...seen }) => (isClaimed ? { ...seen, claimed: true as const } : seen));
 const host: fc.Arbitrary<Host> = fc
   .record({
     ipv4: fc.option(sighting(fc.ipV4()), { nil: undefined }),
