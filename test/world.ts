@@ -93,6 +93,8 @@ export interface MadeUpServer {
   readonly hosts: HostMap;
   /** Hands the server one datagram. */
   readonly receive: BindOptions["onDatagram"];
+  /** Hands the server a claim whose password is right, see {@link Recorder.recordClaim}. */
+  readonly claim: Recorder["recordClaim"];
   /** Hands the server an error of its socket. */
   readonly fail: BindOptions["onError"];
   /** Stops the server and resolves to its counters, without those that are 0. */
@@ -170,6 +172,7 @@ export async function startServer({
   return {
     hosts,
     receive,
+    claim: (...claim) => recorder.recordClaim(...claim),
     fail,
     async stop() {
       stopping.abort();

@@ -3,7 +3,7 @@
  * reorders, an attacker interferes, the disk fails, the server crashes, and its clock jumps. fast-check
  * generates histories of up to 60 steps. After each step the promises of the protocol must hold:
  *
- *  1. An address is recorded for a signed name only when it was recorded already, by a signed ping,
+ *  1. A ping records an address for a signed name only when it was recorded already, by a signed ping,
  *     or when a cookie that was sent to that very address, for that name, came back in time.
  *  2. A name's stored counter only goes up, across restarts, too; and it is never more than 300 s and
  *     a thousand ahead of the highest clock that the server ever had.
@@ -23,6 +23,8 @@
  *     it is, nor that it is known.
  *  9. A question never changes anything. A reader that gets its datagrams through is answered within
  *     two round trips, also while one of its old questions is replayed without end.
+ * 10. A claim changes the address of one family alone, and no counter. It is marked as claimed, unless a
+ *     ping has proven that address, and it is told to be recorded only when it is durable.
  *
  * The server is the real code, see world.ts. Socket, disk and clocks are simulated, and so is the
  * client, in a few lines that can stop at any step.
@@ -209,6 +211,8 @@ type Step =
     }
   /** A question, its challenge, the answer to that, and the answer. */
   | { readonly do: "ask in peace"; readonly asker: string; readonly name: string }
+  /** A router says where the honest name is, or the insider anything of his own. */
+  | { readonly do: "claim"; readonly name: string; readonly address: string }
   | { readonly do: "replay often"; readonly which: number; readonly from: string }
   | { readonly do: "hand to client"; readonly which: number }
   /** One batch is written at a time; records that arrive meanwhile wait for the next. */
@@ -300,6 +304,11 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant("ask in peace"),
     asker: fc.constantFrom(READER, HONEST, INSIDER),
     name: fc.constantFrom(...ASKED),
+  }),
+  often(6, {
+    do: fc.constant("claim"),
+    name: fc.constantFrom(HONEST, HONEST, INSIDER),
+    address: fc.oneof(fc.constantFrom(...HOMES), anyAddress()),
   }),
   often(2, { do: fc.constant("replay often"), which: which(), from: anyAddress() }),
   often(3, { do: fc.constant("hand to client"), which: which() }),
@@ -600,6 +609,11 @@ class World {
   #current: Mail | undefined;
   /** For accepted records, the nonce of the ping that made each family's sighting. Nonces count up. */
   readonly #madeBy = new WeakMap<Host, Partial<Record<Family, string>>>();
+  /** The claim that the server is handling, and its record. */
+  #claiming: { name: string; address: string; host?: Host } | undefined;
+  /** In which order the records were accepted. Each has what the one before it had. */
+  readonly #order = new WeakMap<Host, number>();
+  #accepted = 0;
   /** The highest clock that the server ever had, in microseconds. */
   #highestClock = 0;
 
@@ -695,6 +709,8 @@ class World {
         this.#ask({ ...step, do: "ask", cookie: "none", from });
         return void this.#ask({ ...step, do: "ask", cookie: "told", from });
       }
+      case "claim":
+        return this.#claim(step.name, step.address);
       case "replay often":
         for (let copy = 0; copy < 5; copy++) {
           this.#attack(pick(this.#seen, step.which), step.from);
@@ -877,7 +893,8 @@ class World {
 
   /** Makes a question and sends it; its bytes. */
   #ask({ asker, name, cookie, from }: Extract<Step, { do: "ask" }>): Uint8Array {
-    const seen = typeof cookie === "number" ? pick(this.#cookiesSeen, cookie) : undefined;
+    const usable = this.#cookiesSeen.filter((one) => asker === INSIDER || this.#mayReach(one));
+    const seen = typeof cookie === "number" ? pick(usable, cookie) : undefined;
     const told = cookie === "told" ? this.#toldToAsk.get(asker) : undefined;
     const nonce = this.#newNonce();
     const question = { asker, name, nonce, cookie: told ?? seen ?? NO_COOKIE };
@@ -887,6 +904,12 @@ class World {
     this.#overhear(bytes);
     this.#arrive({ bytes, address: asker === INSIDER ? from : this.#client.address });
     return bytes;
+  }
+
+  /** Whether an honest client could have been told a cookie: no relay hands it the attacker's. */
+  #mayReach(cookie: string): boolean {
+    const purpose = this.#cookies.get(cookie)?.for ?? "";
+    return this.#setting.attacker === "relay" || !LAIRS.some((lair) => purpose.includes(lair));
   }
 
   #newNonce(): string {
@@ -924,8 +947,53 @@ class World {
     }
   }
 
-  /** Called when the server accepts a ping. Checks that it was allowed to. */
+  /** No router of the honest name says that it is where the attacker is. */
+  #claim(name: string, address: string): void {
+    if (name === HONEST && isLair(address)) return;
+    const claiming: { name: string; address: string; host?: Host } = { name, address };
+    this.#elapsed++;
+    this.#highestClock = Math.max(this.#highestClock, this.#serverClock.now() * 1000);
+    this.#claiming = claiming;
+    this.#server!.claim(name, address, (isDurable) => {
+      const durable = this.#disk.durable.get(name);
+      const order = (durable && this.#order.get(durable)) ?? 0;
+      must(
+        !isDurable || order >= this.#order.get(claiming.host!)!,
+        "10: told before it is durable",
+      );
+    });
+    this.#claiming = undefined;
+    must(claiming.host, "10: a claim is not recorded");
+  }
+
+  /** Promise 10. */
+  #checkClaim(name: string, host: Host): void {
+    const { address } = this.#claiming!;
+    must(name === this.#claiming!.name, "10: recorded for another name");
+    this.#claiming!.host = host;
+    const newest = this.#disk.newest(name);
+    const known = newest?.counter === undefined ? undefined : newest;
+    const family = familyOf(address);
+    const other = family === "ipv4" ? "ipv6" : "ipv4";
+    const { address: recorded, claimed = false } = host[family] ?? {};
+    const isProven = known?.[family]?.address === address && !known[family].claimed;
+    must(recorded === address, "10: recorded somewhere else");
+    must(
+      claimed !== isProven,
+      "10: claimed and said to be proven, or proven and said to be claimed",
+    );
+    must(host[other] === known?.[other], "10: changed the other family");
+    must(host.counter === (known?.counter ?? 0), "10: changed the counter");
+    this.#madeBy.set(host, (known && this.#madeBy.get(known)) ?? {});
+  }
+
+  /** Called when the server accepts a ping or a claim. Checks that it was allowed to. */
   #append(name: string, host: Host, done: Done | undefined): void {
+    if (!this.#order.has(host)) this.#order.set(host, ++this.#accepted);
+    if (this.#claiming) {
+      this.#checkClaim(name, host);
+      return this.#disk.append(name, host, done);
+    }
     must(decode(this.#current!.bytes).type !== "question", "9: a question has a record written");
     if (host.counter === undefined) {
       must(this.#setting.allowPlain, "4: plain pings are not accepted");
@@ -942,6 +1010,7 @@ class World {
     const family = familyOf(address);
     const other = family === "ipv4" ? "ipv6" : "ipv4";
     must(host[family]?.address === address, "1: recorded somewhere else");
+    must(!host[family].claimed, "1: proven by a ping, and said to be claimed");
     must(host[other] === known?.[other], "1: recorded in a family that the ping was not in");
 
     const { counter } = host;
@@ -952,7 +1021,7 @@ class World {
     must(counter <= Math.max(last + LEAP, clock + WINDOW), "2: the counter is too far ahead");
     must(counter <= this.#highestClock + WINDOW + 1000, "2: the counter runs away from the clock");
     this.#checkOrder(ping, host, known, family);
-    const isRecorded = known?.[family]?.address === address;
+    const isRecorded = known?.[family]?.address === address && !known[family].claimed;
     // Outside the window the ping may have been held back, and the client be elsewhere.
     const isInTime = counter >= clock - WINDOW && counter <= clock + WINDOW;
     if (!isRecorded || !isInTime) {
@@ -973,7 +1042,8 @@ class World {
   #checkOrder(ping: Ping, host: Host, known: Host | undefined, family: Family): void {
     const madeBy = (known && this.#madeBy.get(known)) ?? {};
     const isMove = known?.[family] && known[family].address !== host[family]!.address;
-    must(!isMove || ping.nonce > madeBy[family]!, "6: an older ping moves the record");
+    const last = madeBy[family];
+    must(!isMove || !last || ping.nonce > last, "6: an older ping moves the record");
     this.#madeBy.set(host, { ...madeBy, [family]: ping.nonce });
   }
 
@@ -999,7 +1069,10 @@ class World {
       must(decodeCounter(reply.counter) >= counter, "3: acknowledged with an older counter");
       must(decodeCounter(reply.counter) <= host!.counter!, "3: named a counter not durable");
       must(addressFromHex(reply.value) === address, "3: acknowledged for another address");
-      const isRecorded = host!.counter! > counter || host![familyOf(address)]?.address === address;
+      const sighting = host![familyOf(address)];
+      // A claim may have named another address before the ping was durable.
+      const isRecorded =
+        host!.counter! > counter || sighting?.address === address || sighting?.claimed;
       must(isRecorded, "3: acknowledged for an address that is not recorded");
       this.#acknowledged.set(ping.name, Math.max(counter, this.#acknowledged.get(ping.name) ?? 0));
     }
@@ -1035,7 +1108,8 @@ class World {
       const sent = this.#cookies.get(question.cookie);
       must(sent?.for === purpose, `7: ${asker} is answered at ${address}, which has shown nothing`);
       must(this.#elapsed - sent.at < COOKIE_LIFE, "7: the cookie is too old");
-      must(asker === INSIDER || !isLair(address), "7: the attacker is told what an honest name is");
+      const isTold = asker !== INSIDER && isLair(address) && this.#setting.attacker !== "relay";
+      must(!isTold, "7: the attacker is told what an honest name is");
       this.#checkAnswer(question, bytes);
     }
     this.#deliver(bytes, address);
