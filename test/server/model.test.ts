@@ -64,6 +64,15 @@
  *     a question that replaces its host, or adds its asker                              fails 9
  *     questions limited by asker                                                        fails 8
  *
+ *     rule 1 with a claimed address as recorded                                         fails 1
+ *     a copy at a claimed address answered like one at the address of the ping          fails 3
+ *     a ping that keeps the mark of a claim; a claim that is not staged                 fails 1
+ *     claims never marked; always; the first alone                                      fails 10
+ *     a claim that sets the counter to 0; that raises it; that forgets the other        fails 10
+ *     family; that keeps what plain pings said; told before it is durable
+ *     a claim judged by durable records alone                                           fails 10
+ *     a claim that readers see before it is durable                                     fails 3
+ *
  * One mutation passes, since it changes nothing here: without Number.isSafeInteger the window is the
  * bound, until the server's clock is in the year 2255. datagrams.test.ts covers warnings, max_clients,
  * and that copies are answered instead of challenged.
