@@ -29,8 +29,8 @@ export interface Visit {
   readonly headers: Pick<Headers, "get">;
   /** The address that it came from, canonical. */
   readonly source: string;
-  /** Its body as text. */
-  readonly body: () => Promise<string>;
+  /** Resolves to its body as text; to undefined where the connection ends before it. */
+  readonly body: () => Promise<string | undefined>;
 }
 
 /** An answer, before the headers that all answers have. */
@@ -107,7 +107,9 @@ export class Routes {
     if (isFromElsewhere(headers)) return { status: 403, body: "badagent" };
     const { query } = target;
     if (method === "POST" && FORM.test(headers.get("content-type") ?? "")) {
-      for (const [name, value] of new URLSearchParams(await body())) query.append(name, value);
+      const form = await body();
+      if (form === undefined) return TRY_AGAIN; // nobody waits for the answer
+      for (const [name, value] of new URLSearchParams(form)) query.append(name, value);
     }
     const { hostnames, addresses } = parseReport(query, user, source);
     const areOwn = hostnames.map((hostname) => isOwn(hostname, user));

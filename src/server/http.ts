@@ -105,7 +105,7 @@ async function answer(
   if (Number(headers.get("content-length") ?? 0) > MAX_BODY_BYTES) {
     return { status: 413, body: "too large\n" };
   }
-  const body = () => request.text();
+  const body = () => request.text().catch(() => undefined);
   return await routes.answer({ user: name, target, method, headers, source, body });
 }
 

@@ -618,7 +618,10 @@ class World {
   #current: Mail | undefined;
   /** For accepted records, the nonce of the ping that made each family's sighting. Nonces count up. */
   readonly #madeBy = new WeakMap<Host, Partial<Record<Family, string>>>();
-  /** The names, counters and addresses of the pings that were accepted. */
+  /**
+   * For each accepted ping its name, its counter and each address that was proven then. A claim may name
+   * another before the ping is durable, so that the record does not tell.
+   */
   readonly #recorded = new Set<string>();
   /** The claim that the server is handling, and its record. */
   #claiming: { name: string; address: string; host?: Host } | undefined;
@@ -1032,7 +1035,11 @@ class World {
     must(counter <= Math.max(last + LEAP, clock + WINDOW), "2: the counter is too far ahead");
     must(counter <= this.#highestClock + WINDOW + 1000, "2: the counter runs away from the clock");
     this.#checkOrder(ping, host, known, family);
-    this.#recorded.add(`${name} ${counter} ${address}`);
+    for (const sighting of [host.ipv4, host.ipv6]) {
+      if (sighting && !sighting.claimed) {
+        this.#recorded.add(`${name} ${counter} ${sighting.address}`);
+      }
+    }
     const isRecorded = known?.[family]?.address === address && !known[family].claimed;
     // Outside the window the ping may have been held back, and the client be elsewhere.
     const isInTime = counter >= clock - WINDOW && counter <= clock + WINDOW;
@@ -1081,8 +1088,8 @@ class World {
       must(decodeCounter(reply.counter) >= counter, "3: acknowledged with an older counter");
       must(decodeCounter(reply.counter) <= host!.counter!, "3: named a counter not durable");
       must(addressFromHex(reply.value) === address, "3: acknowledged for another address");
-      // A claim may name another address before the ping is durable, so the record does not tell.
-      const isRecorded = this.#recorded.has(`${ping.name} ${counter} ${address}`);
+      const isRecorded =
+        host!.counter! > counter || this.#recorded.has(`${ping.name} ${counter} ${address}`);
       must(isRecorded, "3: acknowledged for an address that is not recorded");
       this.#acknowledged.set(ping.name, Math.max(counter, this.#acknowledged.get(ping.name) ?? 0));
     }
