@@ -14,6 +14,7 @@ import { ClientLogs } from "./client-logs.ts";
 import { disk } from "./disk.ts";
 import { flood } from "./flood.ts";
 import { find } from "./find.ts";
+import { http } from "./http.ts";
 import { hosts } from "./hosts.ts";
 import { describeMachine, isBusy, isInMemory, machineText } from "./machine.ts";
 import type { Measure, Row } from "./measure.ts";
@@ -38,6 +39,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   ping,
   start,
   find: withSignals(find),
+  http: withSignals(http),
   memory,
   stall,
   flood,

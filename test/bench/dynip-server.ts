@@ -14,16 +14,22 @@ export interface DynipServer extends RunningServer {
 /**
  * Starts `dynip serve` in a temporary folder and waits until it listens.
  * @param hosts the number of hosts in its log
+ * @param more lines of the configuration, behind those of `[server]`, for a server at this UDP port
  */
 export async function startDynip(
   clientLogs: ClientLogs,
   kind: Kind,
   hosts: number,
   env: Record<string, string> = {},
+  more?: (port: number) => string,
 ): Promise<DynipServer> {
   const secret = kind === "signed" ? encodeKey(SECRET) : undefined;
   const setup = await newSetup({ server: SERVER, secret });
   try {
+    if (more) {
+      const text = await Bun.file(setup.config).text();
+      await Bun.write(setup.config, text.replace(SERVER, `${SERVER}\n${more(setup.port)}`));
+    }
     if (hosts > 0) await copyFile(await clientLogs.path(kind, hosts), setup.logPath);
     const server = await startServer([BINARY, "serve", setup.config], env);
     return {

@@ -11,6 +11,8 @@ export type ProgramName =
   | "nothing"
   | "one-datagram"
   | "paced"
+  | "paced-requests"
+  | "paced-signed"
   | "parse"
   | "signed-driver"
   | "sink"

@@ -1,0 +1,125 @@
+/** Signed pings that are lost while HTTP requests come beside them. */
+import { httpPassword } from "../../src/protocol/http-password.ts";
+import { deriveKey } from "../../src/protocol/message.ts";
+import { startDynip } from "./dynip-server.ts";
+import type { Bench, Row } from "./measure.ts";
+import { run } from "./processes.ts";
+import { hostName, SECRET } from "./programs/hosts.ts";
+
+const HOSTS = 1000;
+const PINGS_PER_SECOND = 10_000;
+const SECONDS = 10;
+const READER = hostName(0);
+
+/** What is requested, and how often in a second. */
+const LOADS: [what: string, perSecond: number, requests: string[]][] = [
+  [
+    "5,000 requests/s of addresses",
+    5000,
+    targets(
+      (name) => `/hosts/${name}`,
+      () => READER,
+    ),
+  ],
+  [
+    "5,000 reports/s of routers",
+    5000,
+    targets(
+      () => "/nic/update?myip=203.0.113.7",
+      (name) => name,
+    ),
+  ],
+  [
+    "100 pages/s of 1,000 hosts",
+    100,
+    targets(
+      () => "/",
+      () => READER,
+    ),
+  ],
+];
+
+export async function http(bench: Bench): Promise<Row[]> {
+  const rows: Row[] = [];
+  const alone = await pings(bench, undefined);
+  for (const [what, perSecond, requests] of LOADS) {
+    bench.progress(what);
+    const web = await requestsAlone(bench, perSecond, requests);
+    const beside = await pings(bench, { perSecond, requests });
+    rows.push({
+      what: `signed pings lost, 10,000/s beside ${what}`,
+      dynip: { name: "dynip", unit: "datagrams", samples: [beside.lost] },
+      result: { unit: "datagrams", samples: [beside.lost] },
+      bar: { at: "most", value: 0 },
+      notes: [
+        `Sent in ${SECONDS} s: ${rate(beside.pingsPerSecond)} pings/s, and ${rate(beside.requestsPerSecond)} requests/s were answered.`,
+        `The generators by themselves: ${rate(alone.pingsPerSecond)} pings/s with ${alone.lost} lost, ${rate(web)} requests/s.`,
+      ],
+    });
+  }
+  return rows;
+}
+
+interface Load {
+  perSecond: number;
+  requests: string[];
+}
+
+interface Result {
+  lost: number;
+  pingsPerSecond: number;
+  requestsPerSecond: number;
+}
+
+/** Pings, beside requests or without. */
+async function pings(bench: Bench, load: Load | undefined): Promise<Result> {
+  await using server = await startDynip(bench.clientLogs, "signed", HOSTS, {}, HTTP);
+  const program = await bench.programs.path("paced-signed");
+  const count = PINGS_PER_SECOND * SECONDS;
+  const numbers = [server.port, HOSTS, PINGS_PER_SECOND, count];
+  const [pinged, requestsPerSecond] = await Promise.all([
+    run([program, ...numbers.map(String)]),
+    load ? requestsOf(bench, server.port, load) : 0,
+  ]);
+  await server.stop();
+  const { acknowledged, seconds } = JSON.parse(pinged.stdout);
+  return { lost: count - acknowledged, pingsPerSecond: count / seconds, requestsPerSecond };
+}
+
+async function requestsAlone(bench: Bench, perSecond: number, requests: string[]): Promise<number> {
+  await using server = await startDynip(bench.clientLogs, "signed", HOSTS, {}, HTTP);
+  const answered = await requestsOf(bench, server.port, { perSecond, requests });
+  await server.stop();
+  return answered;
+}
+
+/** How many requests were answered in a second. */
+async function requestsOf(
+  bench: Bench,
+  port: number,
+  { perSecond, requests }: Load,
+): Promise<number> {
+  const program = await bench.programs.path("paced-requests");
+  const count = perSecond * SECONDS;
+  const { stdout } = await run([program, `${port}`, `${perSecond}`, `${count}`, ...requests]);
+  const { answered, refused, seconds } = JSON.parse(stdout);
+  if (refused > 0) throw new Error(`${refused} of ${count} requests were refused`);
+  return answered / seconds;
+}
+
+/** The lines of the configuration; its port is that of UDP. */
+const HTTP = (port: number): string => `readers = ["${READER}"]\n[http]\nport = ${port}`;
+
+/** A hundred requests as paced-requests.ts takes them. */
+function targets(target: (name: string) => string, user: (name: string) => string): string[] {
+  return Array.from({ length: 100 }, (_, index) => {
+    const name = hostName(index);
+    const password = httpPassword(deriveKey(SECRET, user(name), 1));
+    const credentials = Buffer.from(`${user(name)}:${password}`).toString("base64");
+    return `${target(name)} Basic ${credentials}`;
+  });
+}
+
+function rate(perSecond: number): string {
+  return Math.round(perSecond).toLocaleString("en");
+}
