@@ -15,7 +15,8 @@
  *     from its own address. Checked at the end of every history. (A replayed ping that was not accepted
  *     because its clock was fast may become acceptable later. It is accepted once, at the address that
  *     is recorded already, and may cost the client one more round trip.)
- *  6. A ping that was sent before the last accepted one of its family never moves the record.
+ *  6. A ping that was sent before the last accepted one of its family, or before the last claim, never
+ *     moves the record.
  *  7. An answer is sent only to an address that a challenge of this asker was sent to, by this process
  *     and in time, and whose cookie came back from there; shorter than its question, and with the
  *     challenges at most three times a second for each question.
@@ -49,7 +50,8 @@
  *     settle that leaves a failed record staged                                         fails 1, 2
  *     settle that unstages a newer record; pings judged by durable records alone        fails 2, 4
  *     cookie without address; name; epoch; the process's key; good an epoch too long    fails 1
- *     cookie without seen; with that of the other family, of durable records, of since  fails 6
+ *     cookie without seen; with that of the other family, of durable records, of since, fails 6
+ *     of pings alone
  *     cookie good in its own epoch alone                                                fails 5
  *     a challenge that stores something                                                 fails 4
  *     challenges limited by name; by name and address                                   fails 5
@@ -616,7 +618,10 @@ class World {
   readonly #acknowledged = new Map<string, number>();
   /** The datagram that the server is handling. */
   #current: Mail | undefined;
-  /** For accepted records, the nonce of the ping that made each family's sighting. Nonces count up. */
+  /**
+   * For accepted records, the nonce of the ping that made each family's sighting; for a claim, the last
+   * one before it. Nonces count up.
+   */
   readonly #madeBy = new WeakMap<Host, Partial<Record<Family, string>>>();
   /**
    * For each accepted ping its name, its counter and each address that was proven then. A claim may name
@@ -930,6 +935,10 @@ class World {
     return encodeCounter(this.#byNonce.size + this.#questions.size + 1);
   }
 
+  #lastNonce(): string {
+    return encodeCounter(this.#byNonce.size + this.#questions.size);
+  }
+
   /** Hands the server a datagram, in memory that is overwritten afterwards. */
   #arrive(mail: Mail | undefined): void {
     if (!mail) return;
@@ -998,7 +1007,8 @@ class World {
     );
     must(host[other] === known?.[other], "10: changed the other family");
     must(host.counter === (known?.counter ?? 0), "10: changed the counter");
-    this.#madeBy.set(host, (known && this.#madeBy.get(known)) ?? {});
+    const madeBy = (known && this.#madeBy.get(known)) ?? {};
+    this.#madeBy.set(host, { ...madeBy, [family]: this.#lastNonce() });
   }
 
   /** Called when the server accepts a ping or a claim. Checks that it was allowed to. */
