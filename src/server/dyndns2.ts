@@ -59,7 +59,8 @@ export function parseReport(query: URLSearchParams, user: string, source: string
 
 /** Whether a hostname of a request means the user: its name, or that and a domain. */
 export function isOwn(hostname: string, user: string): boolean {
-  return hostname === user || (hostname.startsWith(`${user}.`) && DOMAIN.test(hostname));
+  if (hostname === user) return true;
+  return hostname.startsWith(`${user}.`) && DOMAIN.test(hostname.slice(user.length + 1));
 }
 
 /** The body that answers a request: a line for each hostname, in order. */
@@ -68,7 +69,7 @@ export function formatResults(results: readonly Result[], addresses: readonly st
   return results.map((result) => (result === "nohost" ? result : `${result} ${list}`)).join("\n");
 }
 
-const DOMAIN = /\.(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?$/;
+const DOMAIN = /^(?:[a-z0-9_-]+\.)*[a-z0-9_-]+\.?$/;
 
 /** The parts of all parameters of this name, without the empty ones. */
 function listOf(query: URLSearchParams, name: string): string[] {

@@ -33,6 +33,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   journal: 250,
   configuration: 10_000,
   "0.1e's .conf": 20_000,
+  "HTTP request": 8000,
 };
 
 for (const kind of KINDS) {
@@ -92,6 +93,11 @@ const REGRESSIONS: readonly Regression[] = [
     target: "configuration",
     what: "empty lines without end, for which a regular expression takes quadratic time",
     input: "\n".repeat(60_000),
+  },
+  {
+    target: "HTTP request",
+    what: "dots without end, for which a regular expression took quadratic time",
+    input: `/nic/update?hostname=nas${".a".repeat(30_000)}!\n\n`,
   },
   { target: "client log", what: "only a byte order mark", input: "\ufeff" },
   { target: "client log", what: "a name that JSON.parse could lose", input: '{"__proto__": []}' },

@@ -15,7 +15,7 @@ import { CheckedTarget, isSame, must, type TargetKind } from "./target.ts";
 
 export const replyKind: TargetKind = {
   name: "reply",
-  share: 0.1,
+  share: 0.05,
   batch: 10_000,
   make: (seed) => new ReplyTarget(seed),
 };

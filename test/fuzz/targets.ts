@@ -1,6 +1,7 @@
 /** The list of all targets. */
 import { configKind } from "./config-target.ts";
 import { decodeKind } from "./decode-target.ts";
+import { httpKind } from "./http-target.ts";
 import { journalKind } from "./journal-target.ts";
 import { logKind } from "./log-target.ts";
 import { oldConfKind } from "./old-conf-target.ts";
@@ -16,4 +17,5 @@ export const KINDS: readonly TargetKind[] = [
   journalKind,
   configKind,
   oldConfKind,
+  httpKind,
 ];

@@ -31,7 +31,8 @@ export function randomHosts(random: Random, count: number): Hosts {
 function randomHost(random: Random): Host {
   const seen = (address: string) => {
     const since = random.below(2 ** 32) * 1000 + random.below(1000);
-    return { address, since, lastSeen: since + random.below(2 ** 32) };
+    const lastSeen = since + random.below(2 ** 32);
+    return { address, since, lastSeen, ...(random.once(4) && { claimed: true as const }) };
   };
   const four = `${random.below(256)}.${random.below(256)}.${random.below(256)}.${random.below(256)}`;
   const six = `2001:db8::${(1 + random.below(0xffff)).toString(16)}`;
