@@ -25,7 +25,10 @@ const MAY_IMPORT: Readonly<Record<string, Room>> = {
   },
   client: { values: ["protocol", "system/errors.ts"], types: ["system/udp.ts"] },
   store: { values: ["host.ts", "name-map.ts", "protocol", "system"] },
-  server: { values: ["host.ts", "name-map.ts", "protocol"], types: ["system"] },
+  server: {
+    values: ["config/duration.ts", "host.ts", "name-map.ts", "protocol"],
+    types: ["system"],
+  },
   commands: {
     values: ["client", "config", "host.ts", "protocol", "schedule", "server", "store", "system"],
   },
@@ -56,6 +59,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "server/dyndns2.ts": [],
   "server/http-request.ts": [],
   "server/page.ts": [],
+  "server/page-style.ts": [],
   "server/questions.ts": [],
   "server/registry.ts": [],
   "server/silence.ts": [],
