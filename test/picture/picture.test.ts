@@ -4,6 +4,7 @@ import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 import { demoOutput } from "./demo-output.ts";
 import { drawDemo, PICTURE } from "./demo-picture.ts";
 import { drawTerminals } from "./draw.ts";
+import { digestIn, digestOf, PAGE_PICTURES, picturedPage } from "./page-picture.ts";
 import { TEST_MS } from "../waiting.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -52,5 +53,12 @@ test.skipIf(!PYTHON)(
     expect(broken.join("")).toBe(long + words);
     expect(Math.max(...broken.map((line) => line.length))).toBe(92);
     for (const line of broken.slice(3, -1)) expect(line).toEndWith(",");
+  },
+);
+
+test.each(Object.entries(PAGE_PICTURES))(
+  'the %s picture of the page is of the page as it is ("bun run picture" draws it)',
+  async (_, file) => {
+    expect(digestIn(await Bun.file(file).bytes())).toBe(digestOf(picturedPage()));
   },
 );
