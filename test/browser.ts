@@ -25,17 +25,24 @@ export interface BrowserEvent {
 export interface Tab {
   /** What has happened in it so far. */
   readonly events: readonly BrowserEvent[];
+  /** Waits until an event, after the first `from` of them, is such a one. */
+  happened(what: string, isIt: (event: BrowserEvent) => boolean, from?: number): Promise<void>;
   /**
    * Calls a method of the protocol.
    * @throws Error when the browser refuses it, or does not answer within {@link WAIT_MS}
    */
   call<T = unknown>(method: string, params?: object): Promise<T>;
-  /** The value of an expression in the page. It must be JSON. */
+  /** The value of an expression in the page, or what its promise resolves to. It must be JSON. */
   evaluate<T>(expression: string): Promise<T>;
-  /** Opens a page and waits until it and what it asks for are loaded. */
-  open(url: string): Promise<void>;
+  /**
+   * Opens a page and waits until it is loaded.
+   * @param until "networkIdle": until nothing more was asked for in half a second, an icon among it
+   */
+  open(url: string, until?: "load" | "networkIdle"): Promise<void>;
   /** @returns a PNG of what the window shows */
   screenshot(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Closes it. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface Browser {
@@ -156,8 +163,11 @@ async function newTab(connection: Connection): Promise<Tab> {
   });
   const call = <T>(method: string, params?: object): Promise<T> =>
     connection.call<T>(method, params, sessionId);
-  const happened = async (from: number, isIt: (event: BrowserEvent) => boolean): Promise<void> => {
-    while (!events.slice(from).some(isIt)) await heard.promise;
+  const happened = async (what: string, isIt: (event: BrowserEvent) => boolean, from = 0) => {
+    const hearing = async (): Promise<void> => {
+      while (!events.slice(from).some(isIt)) await heard.promise;
+    };
+    await within(WAIT_MS, what, hearing());
   };
   for (const domain of ["Page", "Runtime", "Log", "Audits", "Network"]) {
     await call(`${domain}.enable`);
@@ -165,27 +175,31 @@ async function newTab(connection: Connection): Promise<Tab> {
   await call("Page.setLifecycleEventsEnabled", { enabled: true });
   return {
     events,
+    happened,
     call,
     async evaluate<T>(expression: string): Promise<T> {
       const { result, exceptionDetails } = await call<{
         result: { value: T };
         exceptionDetails?: { text: string };
-      }>("Runtime.evaluate", { expression, returnByValue: true });
+      }>("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true });
       if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`);
       return result.value;
     },
-    async open(url) {
+    async open(url, until = "load") {
       const from = events.length;
       const { loaderId } = await call<{ loaderId: string }>("Page.navigate", { url });
-      const isIdle = ({ method, params }: BrowserEvent) =>
+      const isThere = ({ method, params }: BrowserEvent) =>
         method === "Page.lifecycleEvent" &&
-        params["name"] === "networkIdle" &&
+        params["name"] === until &&
         params["loaderId"] === loaderId;
-      await within(WAIT_MS, `the page ${url}`, happened(from, isIdle));
+      await happened("the page", isThere, from);
     },
     async screenshot() {
       const { data } = await call<{ data: string }>("Page.captureScreenshot", { format: "png" });
       return Uint8Array.fromBase64(data);
+    },
+    async [Symbol.asyncDispose]() {
+      await connection.call("Target.closeTarget", { targetId });
     },
   };
 }

@@ -45,8 +45,8 @@ export function digestOf(page: string): string {
 
 /** A phone's window, at two pixels of the picture for one of the page. */
 async function photograph(browser: Browser, url: string, scheme: string): Promise<Uint8Array> {
-  const tab = await browser.newTab();
-  const phone = { width: 360, height: 720, deviceScaleFactor: 2, mobile: true };
+  await using tab = await browser.newTab();
+  const phone = { width: 360, height: 800, deviceScaleFactor: 2, mobile: true };
   await tab.call("Emulation.setDeviceMetricsOverride", phone);
   const features = [{ name: "prefers-color-scheme", value: scheme }];
   await tab.call("Emulation.setEmulatedMedia", { features });
@@ -91,18 +91,13 @@ const ROWS: readonly PageRow[] = [
     },
   },
   {
-    name: "cabin",
-    isSilent: false,
-    host: { counter: 0, ipv4: { ...at("192.0.2.200", 5 * HOUR, 5 * HOUR), claimed: true } },
-  },
-  {
-    name: "laptop",
-    isSilent: false,
-    host: { counter: 1, ipv4: at("192.0.2.14", 2 * MINUTE, 3 * HOUR) },
-  },
-  {
-    name: "doorbell",
+    name: "printer",
     isSilent: false,
     host: { ipv4: at("203.0.113.52", 3 * MINUTE, 26 * HOUR) },
+  },
+  {
+    name: "router",
+    isSilent: false,
+    host: { counter: 0, ipv4: { ...at("192.0.2.200", 5 * HOUR, 5 * HOUR), claimed: true } },
   },
 ];
