@@ -166,15 +166,22 @@ describe.skipIf(!CHROMIUM)(`the page in a browser${WITHOUT_CHROMIUM}`, () => {
     [LONG_ADDRESS, 1280],
   ])("a click selects %s whole, at %d pixels", async (address, width) => {
     await using tab = await openPage({ width });
-    await tab.evaluate(`${elementOf(address)}.scrollIntoView({ block: 'center' })`);
-    const [x, y] = await tab.evaluate<[number, number]>(`(() => {
-      const { left, top, height } = ${elementOf(address)}.getBoundingClientRect();
-      return [left + 30, top + height / 2];
-    })()`);
+    const { x, y } = await placeOf(tab, address);
     const click = { x, y, button: "left", clickCount: 1 };
     await tab.call("Input.dispatchMouseEvent", { type: "mousePressed", ...click });
     await tab.call("Input.dispatchMouseEvent", { type: "mouseReleased", ...click });
     expect(await tab.evaluate<string>("getSelection().toString()")).toBe(address);
+  });
+
+  test("a tap selects an address whole", async () => {
+    await using tab = await openPage();
+    await tab.call("Emulation.setTouchEmulationEnabled", { enabled: true });
+    const place = await placeOf(tab, "203.0.113.52");
+    await tab.call("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [place] });
+    await tab.call("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    const selected = () => tab.evaluate<string>("getSelection().toString()");
+    await eventually("a selection", async () => (await selected()) !== "");
+    expect(await selected()).toBe("203.0.113.52");
   });
 
   test("it is no blank picture, and dark where the phone is dark", async () => {
@@ -260,6 +267,15 @@ const HOSTS = {
 /** The element with an address, as an expression. */
 const elementOf = (address: string): string =>
   `[...document.querySelectorAll('code')].find((it) => it.textContent === '${address}')`;
+
+/** Scrolls to an address, and returns a place in it. */
+async function placeOf(tab: Tab, address: string): Promise<{ x: number; y: number }> {
+  return await tab.evaluate(`(() => {
+    ${elementOf(address)}.scrollIntoView({ block: 'center' });
+    const { left, top, height } = ${elementOf(address)}.getBoundingClientRect();
+    return { x: left + 30, y: top + height / 2 };
+  })()`);
+}
 
 /** Gives a tab the window of a phone or a desk, with a preference for light or dark. */
 async function show(tab: Tab, width: number, scheme: string): Promise<void> {
