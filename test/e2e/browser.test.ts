@@ -3,13 +3,12 @@
  * there.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 
-import { httpPassword } from "../../src/protocol/http-password.ts";
 import { type Browser, CHROMIUM, openBrowser, type Tab, WITHOUT_CHROMIUM } from "../browser.ts";
 import { eventually, PATIENCE, TEST_MS } from "../waiting.ts";
-import { dynip, newSetup, serve } from "./dynip.ts";
-import { keyOf, SECRET } from "./wire.ts";
+import { dynip } from "./dynip.ts";
+import { newWeb, passwordOf } from "./web.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -24,25 +23,16 @@ const LONG_PLAIN_NAME = "W".repeat(256);
 const HTML_NAME = "<img/src=x/onerror=alert(1)>";
 const LONG_ADDRESS = "2001:db8:4f2a:1c00:a1b2:c3d4:e5f6:789a";
 
-/** A reader's name and password. */
-const READER = `phone:${httpPassword(keyOf("phone"))}`;
-
 describe.skipIf(!CHROMIUM)(`the page in a browser${WITHOUT_CHROMIUM}`, () => {
   const opened = new AsyncDisposableStack();
-  let setup: Awaited<ReturnType<typeof newSetup>>;
+  let web: Awaited<ReturnType<typeof newWeb>>;
   let browser: Browser;
-  let origin: string;
   /** With the name and the password of a reader. */
   let url: string;
 
   beforeAll(async () => {
-    const port = freeTcpPort();
-    const client = `client_name = "nas"\n[http]\nport = ${port}`;
-    setup = opened.use(await newSetup({ secret: SECRET, server: 'readers = ["phone"]', client }));
-    await writeFile(setup.logPath, JSON.stringify(HOSTS));
-    opened.use(await serve([setup.config]));
-    origin = `http://127.0.0.1:${port}`;
-    url = `http://${READER}@127.0.0.1:${port}/`;
+    web = opened.use(await newWeb({ log: JSON.stringify(HOSTS) }));
+    url = web.url.replace("//", `//phone:${passwordOf("phone")}@`);
     browser = opened.use(await openBrowser(BROWSER_MS));
   });
 
@@ -89,7 +79,7 @@ describe.skipIf(!CHROMIUM)(`the page in a browser${WITHOUT_CHROMIUM}`, () => {
   test("it says nothing on the console, breaks no policy and asks for itself alone", async () => {
     await using tab = await openPage({ until: "networkIdle" });
     expect(complaints(tab)).toEqual([]);
-    expect(requests(tab)).toEqual([`${origin}/`]);
+    expect(requests(tab)).toEqual([`${web.url}/`]);
   });
 
   test("a blocked picture and a word on the console are both seen, so the test above can fail", async () => {
@@ -201,12 +191,10 @@ describe.skipIf(!CHROMIUM)(`the page in a browser${WITHOUT_CHROMIUM}`, () => {
   // The last one, since nas moves.
   test("it refreshes itself within a minute, and shows the address that is new by then", async () => {
     await using tab = await openPage();
-    expect(await dynip(["ping", setup.config])).toMatchObject({ exitCode: 0 });
-    const authorization = `Basic ${btoa(READER)}`;
-    await eventually("the new address", async () => {
-      const page = await fetch(origin, { headers: { authorization } });
-      return (await page.text()).includes("127.0.0.1");
-    });
+    expect(await dynip(["ping", web.config])).toMatchObject({ exitCode: 0 });
+    await eventually("the new address", async () =>
+      (await (await web.get("/", "phone")).text()).includes("127.0.0.1"),
+    );
     // The minute passes at once for the page; then it needs a little more time for its load.
     const from = tab.events.length;
     for (const [budget, event] of [
@@ -217,7 +205,7 @@ describe.skipIf(!CHROMIUM)(`the page in a browser${WITHOUT_CHROMIUM}`, () => {
       await tab.happened(event, ({ method }) => method === event, from);
     }
     expect(await tab.evaluate<boolean>(`${elementOf("127.0.0.1")} !== undefined`)).toBe(true);
-    expect(requests(tab)).toEqual([`${origin}/`, `${origin}/`]);
+    expect(requests(tab)).toEqual([`${web.url}/`, `${web.url}/`]);
     expect(complaints(tab)).toEqual([]);
   });
 
@@ -338,13 +326,6 @@ async function look(blank: Tab, tab: Tab): Promise<{ colours: number; brightness
     for (let at = 0; at < data.length; at += 4) sum += data[at] + data[at + 1] + data[at + 2];
     return { colours: new Set(pixels).size, brightness: sum / pixels.length / 765 };
   })()`);
-}
-
-/** A TCP port that is free. */
-function freeTcpPort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop();
-  return listener.port;
 }
 
 /** The processes whose command line has a browser's profile. */

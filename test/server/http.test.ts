@@ -131,8 +131,8 @@ describe("the page", () => {
     door.hosts.set("nas", { ipv4: at("203.0.113.8"), counter: 2 });
     const laptop = await door.get("/", "laptop");
     expect(address.exec(laptop.body)![0]).toBe("203.0.113.7");
-    expect(laptop.body).toContain("laptop");
-    expect(laptop.body).not.toContain("phone");
+    expect(laptop.body).toContain("<b>laptop</b>");
+    expect(laptop.body).not.toContain("<b>phone</b>");
     door.state.monotonic = 999;
     expect((await door.get("/")).body).toBe(first.body);
     door.state.monotonic = 1000;
