@@ -9,7 +9,7 @@ import { Cookies } from "../protocol/cookie.ts";
 import { cannot, EXIT, errorCode, reasonOf } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
-import { KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
+import { deriveKey, KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
 import { Announcer } from "../server/announce.ts";
 import { type Counters, describeCounters, newCounters } from "../server/counters.ts";
@@ -110,7 +110,10 @@ function makeDoor(
   recorder.subscribe((change) => announcer.changed(change));
   const readers = new Set(server.readers);
   const signing = secret && {
-    keyOf: keyring(secret, server.generations),
+    keyIfMac: keyring(
+      (name) => deriveKey(secret, name, server.generations.get(name) ?? 1),
+      (name) => hosts.hashOf(name),
+    ),
     cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
   };
   const allowPlain = !secret || server.allow_plain;

@@ -34,8 +34,8 @@ export class Announcer {
   readonly #isPublic: boolean;
   readonly #info: Log["info"] | undefined;
   readonly #debug: Log["debug"] | undefined;
-  readonly #mayShowPlain: (key: string) => boolean;
-  readonly #mayWarnOfMac: (key: string) => boolean;
+  readonly #mayShowPlain: (key: number) => boolean;
+  readonly #mayWarnOfMac: (key: number) => boolean;
   readonly #limits: Readonly<Record<LimitedKind, DailyLimit>>;
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
@@ -70,7 +70,7 @@ export class Announcer {
     if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}`);
     const news = describeNews(change, address);
     // Anyone can send plain pings: they must not fill the log in a minute, either.
-    const isAllowed = how === "proven" || this.#mayShowPlain("");
+    const isAllowed = how === "proven" || this.#mayShowPlain(ALL);
     if (!isAllowed || !this.#write(how, name, "log", news)) return this.#info?.(news);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
     const previous = before?.[family]?.address;
@@ -106,7 +106,7 @@ export class Announcer {
 
   #warn(reason: Reason, name: string, address: string, kind: DroppedKind): void {
     if (reason === "wrong MAC") {
-      if (!this.#mayWarnOfMac("")) return;
+      if (!this.#mayWarnOfMac(ALL)) return;
       const message = `dropped a ${kind} from ${address}: wrong MAC for ${shortName(name)}`;
       const hint = this.#warned.has(reason) ? undefined : WRONG_MAC_HINT;
       if (this.#write("wrong MAC", address, "warn", message, hint)) this.#warned.add(reason);
@@ -173,6 +173,9 @@ export class Announcer {
 
 /** Changes by plain pings that are shown without -v. */
 const PLAIN_CHANGES_PER_SECOND = 10;
+
+/** The key of a limit that is one for all. */
+const ALL = 0;
 
 const HOUR_MS = 3_600_000;
 
