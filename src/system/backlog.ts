@@ -6,20 +6,28 @@
  * answered a turn later, so that these clients are silent, and the loop turns. Senders that wait for
  * nothing fill the backlog: that is a flood, and for the guard of the socket.
  */
+
 /** More than the clients of a busy server send before they are answered; half a megabyte. */
 const MAX_HELD = 1024;
 
-/** @typeParam From what a datagram comes with, such as its sender */
-export class Backlog<From extends readonly unknown[]> {
-  readonly #handle: (datagram: Uint8Array, ...from: From) => void;
-  #held: [Uint8Array, ...From][] | undefined;
+/** Takes what it held, as the handler of a socket does. */
+type Handle = (datagram: Uint8Array, address: string, port: number, peer: string) => void;
+
+export class Backlog {
+  readonly #handle: Handle;
+  #held: Parameters<Handle>[] | undefined;
   /** Whether it was full in this turn. */
   #isFull = false;
   #release: NodeJS.Immediate | undefined;
 
   /** @param handle takes the datagrams, in their order */
-  constructor(handle: (datagram: Uint8Array, ...from: From) => void) {
+  constructor(handle: Handle) {
     this.#handle = handle;
+  }
+
+  /** Whether the next datagram is to be held. */
+  get isHolding(): boolean {
+    return this.#held !== undefined;
   }
 
   /**
@@ -36,18 +44,11 @@ export class Backlog<From extends readonly unknown[]> {
     return true;
   }
 
-  /**
-   * Holds a datagram, if it began to hold.
-   * @returns false when the datagram is for the caller to handle
-   */
-  holds(datagram: Uint8Array, ...from: From): boolean {
-    if (this.#held === undefined) return false;
-    this.#held.push([Buffer.from(datagram), ...from]);
-    if (this.#held.length === MAX_HELD) {
-      this.#isFull = true;
-      this.#handleAll();
-    }
-    return true;
+  /** Holds a copy of a datagram; only while {@link isHolding}. */
+  hold(datagram: Uint8Array, address: string, port: number, peer: string): void {
+    if (this.#held?.push([Buffer.from(datagram), address, port, peer]) !== MAX_HELD) return;
+    this.#isFull = true;
+    this.#handleAll();
   }
 
   close(): void {
@@ -58,6 +59,6 @@ export class Backlog<From extends readonly unknown[]> {
   #handleAll(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const datagram of held) this.#handle(...datagram);
+    for (const [datagram, address, port, peer] of held) this.#handle(datagram, address, port, peer);
   }
 }

@@ -104,9 +104,9 @@ class Listener {
   readonly #options: BindOptions;
   readonly #open: OpenSocket;
   readonly #pressure = pressureGauge();
-  readonly #backlog = new Backlog<[string, number, string]>((...datagram) =>
-    this.#handle(...datagram),
-  );
+  readonly #backlog = new Backlog((datagram, address, port, peer) => {
+    this.#handle(datagram, address, port, peer);
+  });
   readonly #outboxes = new Set<Outbox>();
   #handled = 0;
   #main: { socket: OpenedSocket; outbox: Outbox } | undefined;
@@ -169,14 +169,13 @@ class Listener {
   #taker(own: string): DatagramHandler {
     return (datagram, address, port, peer) => {
       const joined = joinPeer(peer, own);
-      if (!this.#backlog.holds(datagram, address, port, joined)) {
-        this.#handle(datagram, address, port, joined);
-      }
+      if (this.#backlog.isHolding) this.#backlog.hold(datagram, address, port, joined);
+      else this.#handle(datagram, address, port, joined);
     };
   }
 
-  readonly #handle: DatagramHandler = (...datagram) => {
-    this.#options.onDatagram(...datagram);
+  readonly #handle: DatagramHandler = (datagram, address, port, peer) => {
+    this.#options.onDatagram(datagram, address, port, peer);
     if (++this.#handled % AT_ONCE === 0) for (const outbox of this.#outboxes) outbox.flush();
     const pressure = this.#pressure();
     if (pressure === undefined || (pressure === "starving" && this.#backlog.begin())) return;

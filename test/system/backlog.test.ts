@@ -6,17 +6,22 @@ const MORE_THAN_FIT = 1100;
 
 function newBacklog() {
   const handled: string[] = [];
-  const backlog = new Backlog<[string, number, string]>((datagram, address, port, peer) => {
+  const backlog = new Backlog((datagram, address, port, peer) => {
     handled.push(`${Buffer.from(datagram).toString()} ${address} ${port} ${peer}`);
   });
   const bytes = Buffer.alloc(4);
   return {
     backlog,
     handled,
-    /** Hands over a datagram whose bytes are used again for the next one, as those of a socket are. */
+    /**
+     * Hands over a datagram whose bytes are used again for the next one, as those of a socket are.
+     * @returns whether it is held
+     */
     receive(index: number): boolean {
+      if (!backlog.isHolding) return false;
       bytes.write(String(index).padStart(4, "0"));
-      return backlog.holds(bytes, "192.0.2.1", index, "own");
+      backlog.hold(bytes, "192.0.2.1", index, "own");
+      return true;
     },
   };
 }
