@@ -79,6 +79,9 @@ export const SIGNED_PREFIX = "dynip/";
 /** The length of a secret, and of a key, in bytes. */
 export const KEY_BYTES = 32;
 
+/** How far a counter may be from the clock of the server: 300 s, in microseconds; see registry.ts. */
+export const COUNTER_WINDOW = 300_000_000;
+
 /** The cookie of a ping or a question that has none. */
 export const NO_COOKIE = "0".repeat(32);
 
