@@ -104,9 +104,10 @@ class Listener {
   readonly #options: BindOptions;
   readonly #open: OpenSocket;
   readonly #pressure = pressureGauge();
-  readonly #backlog = new Backlog((datagram, address, port, peer) => {
-    this.#handle(datagram, address, port, peer);
-  });
+  readonly #backlog = new Backlog(
+    (datagram, address, port, peer) => this.#handle(datagram, address, port, peer),
+    () => performance.now(),
+  );
   readonly #outboxes = new Set<Outbox>();
   #handled = 0;
   #main: { socket: OpenedSocket; outbox: Outbox } | undefined;
