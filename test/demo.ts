@@ -1,9 +1,9 @@
 /**
  * `bun run demo`: shows a newcomer what dynip is for. A server records where a machine is, the machine's
- * address changes, and the server is asked for the new one. All of it runs on this machine, in a
+ * address changes, and a laptop asks the server for the new one. All of it runs on this machine, in a
  * temporary folder that is removed at the end.
  *
- * A line of the output begins with the machine that it is of: `server | `, `nas    | `.
+ * A line of the output begins with the machine that it is of: `server | `, `nas    | `, `laptop | `.
  */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -19,9 +19,8 @@ import {
   startProcess,
 } from "./processes.ts";
 import { freePort, temporaryFolder } from "./temporary.ts";
-import { eventually } from "./waiting.ts";
 
-type Place = "server" | "nas";
+type Place = "server" | "nas" | "laptop";
 
 const WINDOWS = process.platform === "win32";
 const BINARY = resolve(import.meta.dir, "..", "dist", WINDOWS ? "dynip.exe" : "dynip");
@@ -32,7 +31,7 @@ const SECOND_HOME = "127.0.0.3";
 
 await using folder = await temporaryFolder();
 const root = await realpath(folder.path);
-for (const place of ["server", "nas"]) await mkdir(folder.file(place));
+for (const place of ["server", "nas", "laptop"]) await mkdir(folder.file(place));
 const serverPort = await freePort();
 const hasHomes = await canBind(SECOND_HOME);
 const home = await router(hasHomes ? FIRST_HOME : LOCALHOST);
@@ -42,13 +41,17 @@ show("server", firstLine(await dynip("server", "init")));
 await edit("server/dynip.toml", [
   ["server_port = 28630", `server_port = ${serverPort}`],
   ['server_ip = "*"', `server_ip = "${LOCALHOST}"`],
+  ['# readers = ["laptop"]', 'readers = ["laptop"]'],
 ]);
 
-command("server", "dynip init --name nas --server localhost", "nas.toml, with a key of its own");
-show("server", firstLine(await dynip("server", "init", "--name", "nas", "--server", "localhost")));
-await copyFile(folder.file("server/nas.toml"), folder.file("nas/dynip.toml"));
+await initFor("nas", "nas.toml, with a key of its own");
 await edit("nas/dynip.toml", [[`server_port = ${serverPort}`, `server_port = ${home.port}`]]);
-tell("nas.toml is copied to nas, as dynip.toml");
+tell("nas", "nas.toml is copied to nas, as dynip.toml");
+await initFor("laptop", "laptop.toml, for the road");
+tell(
+  "laptop",
+  'laptop.toml is copied to the laptop, and may ask: readers = ["laptop"] on the server',
+);
 
 command("server", "dynip serve", "records every ping until it is stopped");
 await using server = startProcess([BINARY, "serve"], {
@@ -60,13 +63,14 @@ await serverSays("listening");
 
 await ping("tells the server; cron runs it every 5 minutes", "new host nas");
 if (hasHomes) {
-  tell("later, the provider gives nas another address");
+  tell("nas", "later, the provider gives nas another address");
   await home.moveTo(SECOND_HOME);
   await ping("the next of them", "nas moved");
 } else {
-  tell(`nas cannot move here: this system does not have the address ${SECOND_HOME}`);
+  tell("nas", `nas cannot move here: this system does not have the address ${SECOND_HOME}`);
 }
-await ask("server", "cat dynip.json", clientLog);
+command("laptop", "dynip ping --find nas", "where is nas?");
+show("laptop", firstLine(await dynip("laptop", "ping", "--find", "nas")));
 
 home.close();
 const { exitCode } = await server.stop("SIGINT");
@@ -92,16 +96,12 @@ async function serverSays(news: string): Promise<void> {
   shown = end;
 }
 
-/** Asks where nas is, until the answer has its address: news are in the client log within a second. */
-async function ask(place: Place, typed: string, answer: () => Promise<string>): Promise<void> {
-  command(place, typed, "where is nas?");
-  let text = "";
-  await eventually("nas's address", async () => (text = await answer()).includes(home.address));
-  for (const line of text.trimEnd().split("\n")) show(place, line);
-}
-
-function clientLog(): Promise<string> {
-  return readFile(folder.file("server/dynip.json"), "utf8").catch(() => "");
+/** Makes the configuration of a machine at the server, and copies it there. */
+async function initFor(name: Exclude<Place, "server">, meaning: string): Promise<void> {
+  const args = ["init", "--name", name, "--server", "localhost"];
+  command("server", `dynip ${args.join(" ")}`, meaning);
+  show("server", firstLine(await dynip("server", ...args)));
+  await copyFile(folder.file(`server/${name}.toml`), folder.file(`${name}/dynip.toml`));
 }
 
 /** Shows what is typed at a machine. */
@@ -114,10 +114,10 @@ function show(place: Place, line: string): void {
   console.log(`${place.padEnd(6)} | ${line}`);
 }
 
-/** Says what happens to nas in between. */
-function tell(text: string): void {
+/** Says what happens at a machine in between. */
+function tell(place: Place, text: string): void {
   console.log();
-  show("nas", `# ${text}`);
+  show(place, `# ${text}`);
 }
 
 function firstLine({ stdout }: RunResult): string {

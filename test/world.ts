@@ -3,6 +3,7 @@
  * hand it datagrams one by one. Only this file knows how a server is put together.
  */
 import { Cookies } from "../src/protocol/cookie.ts";
+import { keyring } from "../src/protocol/keyring.ts";
 import type { Host, HostStore } from "../src/host.ts";
 import { Announcer } from "../src/server/announce.ts";
 import { type Counters, newCounters } from "../src/server/counters.ts";
@@ -139,7 +140,10 @@ export async function startServer({
     },
   });
   recorder.subscribe((change) => announcer.changed(change));
-  const signing = keyOf && { keyOf, cookies: new Cookies(cookieKey) };
+  const signing = keyOf && {
+    keyIfMac: keyring(keyOf, (name) => hosts.hashOf(name)),
+    cookies: new Cookies(cookieKey),
+  };
   const loop = listenLoop({
     door: new Door({
       recorder,

@@ -9,11 +9,11 @@ import { Cookies } from "../protocol/cookie.ts";
 import type { UserError } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
 import { keyring } from "../protocol/keyring.ts";
-import { KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
+import { deriveKey, KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
 import { Announcer } from "../server/announce.ts";
 import { describeCounters, newCounters } from "../server/counters.ts";
-import { Door, type DoorParts, listenLoop } from "../server/datagrams.ts";
+import { Door, type DoorParts, listenLoop, type Signing } from "../server/datagrams.ts";
 import type { HttpServer } from "../server/http.ts";
 import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
@@ -120,6 +120,8 @@ async function openWeb(
 /** What the doors are built from. */
 interface ServerParts extends DoorParts {
   hosts: ClientLog["hosts"];
+  /** With the key of each signed name, 32 bytes, of which its HTTP password is made. */
+  signing: (Signing & { keyOf: (name: string) => Uint8Array }) | undefined;
 }
 
 /** Builds the part of the server behind the doors. Listeners to changes subscribe here. */
@@ -142,14 +144,24 @@ function makeParts(
   const announcer = new Announcer({ log, isPublic, monotonic });
   recorder.subscribe((change) => announcer.changed(change));
   const readers = new Set(server.readers);
-  const signing = secret && {
-    keyOf: keyring(secret, server.generations),
-    cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
-  };
+  const signing = secret && makeSigning(secret, server, hosts);
   const allowPlain = !secret || server.allow_plain;
   const counters = newCounters();
   const parts = { hosts, readers, counters, announcer, now, monotonic };
   return { recorder, signing, allowPlain, ...parts };
+}
+
+function makeSigning(
+  secret: Uint8Array,
+  { generations }: ServerConfig,
+  hosts: ClientLog["hosts"],
+): NonNullable<ServerParts["signing"]> {
+  const keyOf = (name: string) => deriveKey(secret, name, generations.get(name) ?? 1);
+  return {
+    keyOf,
+    keyIfMac: keyring(keyOf, (name) => hosts.hashOf(name)),
+    cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
+  };
 }
 
 /**

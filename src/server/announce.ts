@@ -34,9 +34,9 @@ export class Announcer {
   readonly #isPublic: boolean;
   readonly #info: Log["info"] | undefined;
   readonly #debug: Log["debug"] | undefined;
-  readonly #mayShowPlain: (key: string) => boolean;
-  readonly #mayWarnOfMac: (key: string) => boolean;
-  readonly #mayWarnOfLogin: (key: string) => boolean;
+  readonly #mayShowPlain: (key: number) => boolean;
+  readonly #mayWarnOfMac: (key: number) => boolean;
+  readonly #mayWarnOfLogin: (key: number) => boolean;
   readonly #limits: Readonly<Record<LimitedKind, DailyLimit>>;
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
@@ -74,7 +74,7 @@ export class Announcer {
     if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}${source}`);
     const news = describeNews(change, address) + source;
     // Anyone can send plain pings: they must not fill the log in a minute, either.
-    const isAllowed = how !== "plain" || this.#mayShowPlain("");
+    const isAllowed = how !== "plain" || this.#mayShowPlain(ALL);
     const kind = how === "plain" ? "plain" : "signed";
     if (!isAllowed || !this.#write(kind, name, "log", news)) return this.#info?.(news);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
@@ -91,7 +91,7 @@ export class Announcer {
   loginFailed(name: string | undefined, address: string): void {
     const who = name === undefined ? "" : ` for ${shortName(name)}`;
     const message = `wrong name or password${who} by HTTP from ${address}`;
-    if (this.#mayWarnOfLogin("")) this.#write("login", address, "warn", message);
+    if (this.#mayWarnOfLogin(ALL)) this.#write("login", address, "warn", message);
   }
 
   /** Says that a question was answered. */
@@ -123,7 +123,7 @@ export class Announcer {
 
   #warn(reason: Reason, name: string, address: string, kind: DroppedKind): void {
     if (reason === "wrong MAC") {
-      if (!this.#mayWarnOfMac("")) return;
+      if (!this.#mayWarnOfMac(ALL)) return;
       const message = `dropped a ${kind} from ${address}: wrong MAC for ${shortName(name)}`;
       const hint = this.#warned.has(reason) ? undefined : WRONG_MAC_HINT;
       if (this.#write("wrong MAC", address, "warn", message, hint)) this.#warned.add(reason);
@@ -190,6 +190,9 @@ export class Announcer {
 
 /** Changes by plain pings that are shown without -v. */
 const PLAIN_CHANGES_PER_SECOND = 10;
+
+/** The key of a limit that is one for all. */
+const ALL = 0;
 
 const HOUR_MS = 3_600_000;
 

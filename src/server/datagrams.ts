@@ -10,7 +10,6 @@ import {
   decodeCounter,
   encodeCounter,
   encodeReply,
-  hasMac,
   NO_COOKIE,
   type Ping,
   type Question,
@@ -26,8 +25,8 @@ import type { Recorder, Settled } from "./recorder.ts";
 
 /** What signed pings and questions are checked with. */
 export interface Signing {
-  /** The key of a signed name. */
-  keyOf: (name: string) => Uint8Array;
+  /** The key of a signed name, if the datagram ends in its MAC by that key; see keyring.ts. */
+  keyIfMac: (name: string, datagram: Uint8Array) => Uint8Array | undefined;
   cookies: Cookies;
 }
 
@@ -88,7 +87,7 @@ export async function listenLoop({
 /** Takes datagrams, one after the other. */
 export class Door {
   readonly #parts: DoorParts;
-  readonly #mayChallenge: (key: string) => boolean;
+  readonly #mayChallenge: (key: number) => boolean;
   /** Undefined where the server has no secret. */
   readonly #questions: Questions | undefined;
   #socket: Pick<BoundSocket, "send"> | undefined;
@@ -133,12 +132,12 @@ export class Door {
   }
 
   #signed(ping: Ping, datagram: Uint8Array, from: Peer): void {
-    const { recorder, signing } = this.#parts;
+    const { recorder, signing, hosts } = this.#parts;
     const { name } = ping;
     const { address } = from;
     if (!signing) return this.#drop("no secret", name, address);
-    const key = signing.keyOf(name);
-    if (!hasMac(datagram, key)) return this.#drop("wrong MAC", name, address);
+    const key = signing.keyIfMac(name, datagram);
+    if (!key) return this.#drop("wrong MAC", name, address);
     const counter = decodeCounter(ping.counter);
     const seen = recorder.seenOf(name, address);
     const hasCookie =
@@ -151,7 +150,7 @@ export class Door {
     if (outcome === undefined) return;
     if (outcome === "copy") return this.#drop("copy", name, address);
     // By nonce: a replayed ping has an old one, so that it uses up no challenge of its client.
-    if (!this.#mayChallenge(`${ping.nonce} ${name}`)) {
+    if (!this.#mayChallenge(hosts.hashOf(`${ping.nonce} ${name}`))) {
       return this.#drop("too many challenges", name, address);
     }
     this.#parts.counters.challenged++;
@@ -163,9 +162,10 @@ export class Door {
   #question(question: Question, datagram: Uint8Array, from: Peer): void {
     const { asker } = question;
     const { address } = from;
-    const key = this.#parts.signing?.keyOf(asker);
-    if (!key) return this.#drop("no secret", asker, address, "question");
-    if (!hasMac(datagram, key)) return this.#drop("wrong MAC", asker, address, "question");
+    const { signing } = this.#parts;
+    if (!signing) return this.#drop("no secret", asker, address, "question");
+    const key = signing.keyIfMac(asker, datagram);
+    if (!key) return this.#drop("wrong MAC", asker, address, "question");
     const reply = this.#questions!.reply(question, key, address);
     if (!reply) return this.#drop("too many questions", asker, address, "question");
     this.#send(reply, from);

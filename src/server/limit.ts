@@ -1,4 +1,9 @@
-/** A limit on how often something is done. Pure: the clock is passed in. */
+/**
+ * A limit on how often something is done. Pure: the clock is passed in.
+ *
+ * Keys are numbers. Text that an attacker chooses is hashed by HostStore.hashOf first: a `Map` by text
+ * is slow for texts that are made to collide, see name-map.ts.
+ */
 
 /**
  * Allows each key a number of times in a second. Keys are forgotten every second, so that they take
@@ -10,8 +15,8 @@
 export function limitPerSecond(
   perSecond: number,
   monotonic: () => number,
-): (key: string) => boolean {
-  const counts = new Map<string, number>();
+): (key: number) => boolean {
+  const counts = new Map<number, number>();
   let second = Number.NaN;
   return (key) => {
     const current = Math.floor(monotonic() / 1000);

@@ -23,7 +23,7 @@ import { limitPerSecond } from "./limit.ts";
 
 export interface QuestionParts {
   /** What readers see: durable records, and the times of plain pings. */
-  hosts: Pick<HostStore, "get">;
+  hosts: Pick<HostStore, "get" | "hashOf">;
   /** The signed names that may ask about every host. */
   readers: ReadonlySet<string>;
   counters: Counters;
@@ -38,7 +38,7 @@ export interface QuestionParts {
 export class Questions {
   readonly #parts: QuestionParts;
   readonly #cookies: Cookies;
-  readonly #mayReply: (key: string) => boolean;
+  readonly #mayReply: (key: number) => boolean;
 
   constructor(parts: QuestionParts, cookies: Cookies) {
     this.#parts = parts;
@@ -55,7 +55,7 @@ export class Questions {
   reply(question: Question, key: Uint8Array, address: string): Uint8Array | undefined {
     const { hosts, readers, counters, announcer, now, monotonic } = this.#parts;
     const { asker, name, nonce, cookie } = question;
-    if (!this.#mayReply(`${nonce} ${asker}`)) return undefined;
+    if (!this.#mayReply(hosts.hashOf(`${nonce} ${asker}`))) return undefined;
     const time = monotonic();
     const use = ["question", address, asker, NEVER] as const;
     if (cookie === NO_COOKIE || !this.#cookies.isGood(cookie, ...use, time)) {

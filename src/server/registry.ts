@@ -23,6 +23,7 @@
 import type { Host, HostStore, Sighting } from "../host.ts";
 import { NameMap } from "../name-map.ts";
 import { type Family, familyOf } from "../protocol/address.ts";
+import { COUNTER_WINDOW } from "../protocol/message.ts";
 import { foldName } from "../protocol/name.ts";
 
 /** A plain ping was not accepted. full: its name is new, and `maxClients` plain names are known. */
@@ -56,9 +57,6 @@ export interface SignedPing {
   /** The source address of the datagram, canonical. */
   readonly address: string;
 }
-
-/** How far a counter may be from the clock: 300 s, in microseconds. */
-export const COUNTER_WINDOW = 300_000_000;
 
 /** How far a counter may be ahead of the last one, whatever the clock: more than an exchange sends. */
 export const COUNTER_LEAP = 32;

@@ -2,12 +2,13 @@
  * What a server listens on: a socket at one address, or sockets at all addresses of the machine, as one;
  * with a guard against floods.
  */
+import { Backlog } from "./backlog.ts";
 import type { DatagramShape } from "./datagram-filter.ts";
 import { errorCode } from "./errors.ts";
 import { FilterGuard, type Guard, pressureGauge } from "./flood.ts";
 import type { Log } from "./log.ts";
 import { type AddressSocket, ManyAddresses, ownAddresses } from "./many-addresses.ts";
-import { Outbox, type Sender } from "./outbox.ts";
+import { AT_ONCE, Outbox, type Sender } from "./outbox.ts";
 import { raiseReceiveBuffer } from "./receive-buffer.ts";
 import { ReopenGuard } from "./reopen-guard.ts";
 import { fdOf } from "./setsockopt.ts";
@@ -51,8 +52,8 @@ export interface BoundSocket {
   /** The size of the receive buffer in bytes; undefined where the system does not say. */
   readonly receiveBuffer?: number | undefined;
   /**
-   * Sends a datagram at the end of this turn of the event loop. One that the system does not take is
-   * lost, as on any network.
+   * Sends a datagram when this turn of the event loop ends, or before. One that the system does not
+   * take is lost, as on any network.
    *
    * A forged source may be the address and port of this very socket, which then receives its own
    * answer. That ends there: a server drops every `A` and `C`, and a plain server every datagram that
@@ -103,6 +104,12 @@ class Listener {
   readonly #options: BindOptions;
   readonly #open: OpenSocket;
   readonly #pressure = pressureGauge();
+  readonly #backlog = new Backlog(
+    (datagram, address, port, peer) => this.#handle(datagram, address, port, peer),
+    () => performance.now(),
+  );
+  readonly #outboxes = new Set<Outbox>();
+  #handled = 0;
   #main: { socket: OpenedSocket; outbox: Outbox } | undefined;
   #guard: Guard | undefined;
   #others: ManyAddresses<OwnAddress> | undefined;
@@ -113,11 +120,11 @@ class Listener {
   }
 
   async bind(): Promise<Omit<BoundSocket, "send" | "close">> {
-    const { address, port, onError, shapes } = this.#options;
+    const { address, port, shapes } = this.#options;
     const socket = await (address === "*"
       ? openEverywhere((every) => this.#openMain(every, port))
       : this.#openMain(address, port));
-    const outbox = new Outbox(socket, onError);
+    const outbox = this.#newOutbox(socket);
     this.#main = { socket, outbox };
     const bound = {
       address: socket.address.address,
@@ -142,6 +149,7 @@ class Listener {
   }
 
   close(): void {
+    this.#backlog.close();
     this.#guard?.close();
     this.#others?.close();
     this.#main?.outbox.flush();
@@ -160,12 +168,25 @@ class Listener {
 
   /** @param own the address that answers, see {@link joinPeer} */
   #taker(own: string): DatagramHandler {
-    const { onDatagram } = this.#options;
     return (datagram, address, port, peer) => {
-      onDatagram(datagram, address, port, joinPeer(peer, own));
-      const pressure = this.#pressure();
-      if (pressure) this.#guard?.onPressure(pressure);
+      const joined = joinPeer(peer, own);
+      if (this.#backlog.isHolding) this.#backlog.hold(datagram, address, port, joined);
+      else this.#handle(datagram, address, port, joined);
     };
+  }
+
+  readonly #handle: DatagramHandler = (datagram, address, port, peer) => {
+    this.#options.onDatagram(datagram, address, port, peer);
+    if (++this.#handled % AT_ONCE === 0) for (const outbox of this.#outboxes) outbox.flush();
+    const pressure = this.#pressure();
+    if (pressure === undefined || (pressure === "starving" && this.#backlog.begin())) return;
+    this.#guard?.onPressure(pressure);
+  };
+
+  #newOutbox(socket: OpenedSocket): Outbox {
+    const outbox = new Outbox(socket, this.#options.onError);
+    this.#outboxes.add(outbox);
+    return outbox;
   }
 
   #manyAddresses(
@@ -189,9 +210,10 @@ class Listener {
         const fd = fdOf(socket);
         raiseReceiveBuffer(fd);
         filters.add(fd);
-        const outbox = new Outbox(socket, onError);
+        const outbox = this.#newOutbox(socket);
         const close = (): void => {
           outbox.flush();
+          this.#outboxes.delete(outbox);
           filters.remove(fd);
           socket.close();
         };

@@ -2,8 +2,9 @@
  * Floods: how they are noticed, and how the rest of the program goes on meanwhile.
  *
  * Bun receives until the queue of a socket is empty. While datagrams come faster than they are
- * handled, no timer fires, no signal is handled and no file is written. So a socket whose event loop
- * stands still is paused for some milliseconds.
+ * handled, no timer fires, no signal is handled and no file is written. So when the event loop stands
+ * still, datagrams are held back for a turn (backlog.ts); if that is not enough, the socket is paused
+ * for some milliseconds.
  */
 import {
   type DatagramFilter,

@@ -28,7 +28,7 @@ export interface ConnectedSocket {
 
 /**
  * Binds a socket that receives from everyone. Under a flood it is paused for some milliseconds now and
- * then, so that the rest of the program goes on; see flood.ts.
+ * then, so that the rest of the program goes on; see flood.ts and backlog.ts.
  * @throws the error of the system: EADDRINUSE, EACCES, EADDRNOTAVAIL
  */
 export async function bind(options: BindOptions): Promise<BoundSocket> {

@@ -57,7 +57,7 @@ const FLOOD_SECONDS = 3;
 export interface SignedRound {
   /** Acknowledged pings, or answered questions. */
   readonly perSecond: number;
-  /** Those not answered in time: pings within a second, questions within 20 ms. */
+  /** Those not answered within a second. */
   readonly lost: number;
 }
 

@@ -7,7 +7,9 @@ import { describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 
 import { outputOf, startProcess } from "../processes.ts";
+import { holdsWithin } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
+import { digits, signedPing } from "./wire.ts";
 
 const FLOOD = `${import.meta.dir}/../flood.ts`;
 /** Where the kernel has filters for a socket. */
@@ -115,7 +117,47 @@ describe.skipIf(!HAS_SIGNALS)("while a process sends as fast as it can", () => {
     },
     80_000,
   );
+
+  onLinux(
+    "clients that send again when they are answered lose nothing",
+    async () => {
+      await using setup = await newSignedSetup();
+      await using running = await serve([setup.config]);
+      // Each answer brings the next ping, so that the queue of the server is hardly ever empty.
+      expect(await challengesOf(running.port, 30_000, 128)).toBe(30_000);
+    },
+    60_000,
+  );
 });
+
+/**
+ * Sends pings that are challenged, this many at once, a new one for each challenge.
+ * @returns how many were challenged when all were, or when none was for three seconds
+ */
+async function challengesOf(port: number, count: number, atOnce: number): Promise<number> {
+  const pings = Array.from({ length: count }, () =>
+    signedPing({ name: "nas", counter: digits(0) }),
+  );
+  let challenged = 0;
+  const socket = await Bun.udpSocket({
+    connect: { hostname: "127.0.0.1", port },
+    socket: {
+      data() {
+        challenged++;
+        const next = pings.pop();
+        if (next !== undefined) socket.send(next);
+      },
+      error() {},
+    },
+  });
+  for (const ping of pings.splice(0, atOnce)) socket.send(ping);
+  for (let before = -1; challenged < count && challenged > before;) {
+    before = challenged;
+    await holdsWithin(3000, () => challenged === count);
+  }
+  socket.close();
+  return challenged;
+}
 
 /** Tries for so many seconds to bind a port, at every address and in every way. */
 const THIEF = `

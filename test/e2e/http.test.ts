@@ -513,8 +513,14 @@ describe("the requests of routers, as recorded", () => {
   });
 });
 
+/** The client log, once it is there and has the host. */
 async function eventuallyRead<T extends object>(read: () => Promise<T>): Promise<T> {
-  await eventually("the snapshot", async () => "home" in (await read()));
+  await eventually("the snapshot", () =>
+    read().then(
+      (log) => "home" in log,
+      () => false,
+    ),
+  );
   return await read();
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
+import { COUNTER_WINDOW } from "../../src/protocol/message.ts";
 import {
   COUNTER_LEAP,
-  COUNTER_WINDOW,
   type PlainOutcome,
   Registry,
   type SignedPing,

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, jest, spyOn, test } from "bun:test";
 
 import { SIGNED_SHAPES } from "../../src/protocol/message.ts";
 import { FilterGuard } from "../../src/system/flood.ts";
+import { raiseReceiveBuffer } from "../../src/system/receive-buffer.ts";
 import { fdOf } from "../../src/system/setsockopt.ts";
 import { bind } from "../../src/system/udp.ts";
 import { startProcess } from "../processes.ts";
@@ -128,6 +129,8 @@ describe("a bound socket without filters", () => {
     const spy = spyOn(Bun, "udpSocket").mockImplementation((async (options: never) => {
       await before();
       const socket = await original(options);
+      // As large as that of macOS at least: what comes while the loop stands still fills the backlog.
+      raiseReceiveBuffer(fdOf(socket));
       Object.defineProperty(socket, "fd", { value: -1 });
       ports.push(socket.port);
       return socket;
