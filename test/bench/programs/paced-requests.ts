@@ -4,6 +4,8 @@
  * free connection. Prints `{"answered":…,"refused":…,"seconds":…}`; an answer other than 200 is refused.
  */
 const CONNECTIONS = 64;
+/** More than the headers of any answer. */
+const MAX_HEAD = 2000;
 
 const [port = 0, perSecond = 0, count = 0] = process.argv.slice(2).map(Number);
 const requests = process.argv.slice(5).map((argument) => {
@@ -16,8 +18,11 @@ let answered = 0;
 let refused = 0;
 const free: Bun.Socket<Reading>[] = [];
 
-/** How much of an answer has not come yet; undefined before its headers. */
+/** An answer that is being read. */
 interface Reading {
+  /** Its headers, as far as they have come. */
+  head: string;
+  /** How many bytes have not come yet; undefined before the end of the headers. */
   missing: number | undefined;
 }
 
@@ -26,7 +31,7 @@ await Promise.all(
     const socket = await Bun.connect<Reading>({
       hostname: "127.0.0.1",
       port,
-      data: { missing: undefined },
+      data: { head: "", missing: undefined },
       socket: {
         data: (from, bytes) => read(from, bytes),
       },
@@ -48,16 +53,20 @@ process.exit(0);
 
 function read(socket: Bun.Socket<Reading>, bytes: Buffer): void {
   const reading = socket.data;
+  let length = bytes.length;
   if (reading.missing === undefined) {
-    // The headers come in one piece, as the server writes them.
-    const text = bytes.toString("latin1", 0, 2000);
-    const end = text.indexOf("\r\n\r\n") + 4;
-    reading.missing = Number(/content-length: (\d+)/i.exec(text)![1]) + end;
-    if (text.startsWith("HTTP/1.1 200 ")) answered++;
+    const before = reading.head.length;
+    reading.head += bytes.toString("latin1", 0, MAX_HEAD);
+    const end = reading.head.indexOf("\r\n\r\n") + 4;
+    if (end < 4) return;
+    reading.missing = Number(/content-length: (\d+)/i.exec(reading.head)![1]);
+    length -= end - before;
+    if (reading.head.startsWith("HTTP/1.1 200 ")) answered++;
     else refused++;
   }
-  reading.missing -= bytes.length;
+  reading.missing -= length;
   if (reading.missing > 0) return;
+  reading.head = "";
   reading.missing = undefined;
   free.push(socket);
 }
