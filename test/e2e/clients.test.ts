@@ -9,7 +9,15 @@ import type { RunningProcess } from "../processes.ts";
 import { eventually, TEST_MS, WAIT_MS } from "../waiting.ts";
 import { newDdclient, type Settings } from "./clients/ddclient.ts";
 import { newInadyn } from "./clients/inadyn.ts";
-import { blockAfter, CLIENT, type Lab, newLab, PATH, type Way } from "./clients/lab.ts";
+import {
+  blockAfter,
+  CLIENT,
+  type Lab,
+  newLab,
+  type Outage,
+  PATH,
+  type Way,
+} from "./clients/lab.ts";
 import { whyNoNetwork } from "./network.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -37,13 +45,13 @@ const WAYS: readonly [way: Way, why: string | undefined][] = [
   ["nginx", whyNot("curl", "nginx", "openssl")],
 ];
 
-/** What makes a report fail: its settings, or what is done to the server until the returned is called. */
-type Cause = Settings | ((lab: Lab) => Promise<() => Promise<void>>);
+/** What makes a report fail: its settings, or what happens to the server. */
+type Cause = Settings | ((lab: Lab) => Promise<Outage>);
 
 const WRONG_PASSWORD = { password: "A".repeat(22) };
 const FOREIGN = { hostname: "nas" };
-const noDisk: Cause = (lab) => lab.takeDisk();
-const noServer: Cause = (lab) => lab.stopServer();
+const noDisk = (lab: Lab) => lab.takeDisk();
+const noServer = (lab: Lab) => lab.stopServer();
 
 /** An address that no test reported before. */
 let addresses = 0;
@@ -77,11 +85,10 @@ for (const [way, why] of WAYS) {
         const ddclient = newDdclient(lab);
         const address = newAddress();
         await ddclient.report(address);
-        const restart = await lab.stopServer();
+        await using _stopped = await lab.stopServer();
         const { exitCode, stdout } = await ddclient.report(address);
         expect(exitCode).toBe(0);
         expect(stdout).toContain("home: skipped: IP address was already set");
-        await restart();
       });
 
       /** ddclient 3.10 says nothing of a status that is neither 2xx nor 401, and ends with 0. */
@@ -99,7 +106,7 @@ for (const [way, why] of WAYS) {
       ])("takes %s for a failure, and tries again after 5 minutes", async (_, cause, expected) => {
         const address = newAddress();
         const ddclient = newDdclient(lab);
-        const end = typeof cause === "function" ? await cause(lab) : undefined;
+        await using outage = typeof cause === "function" ? await cause(lab) : undefined;
         const settings = typeof cause === "function" ? {} : cause;
         const { exitCode, stdout, stderr } = await ddclient.report(address, settings);
         const said = /^(?:FAILED|SUCCESS):.*/m.exec(stdout + stderr)?.[0];
@@ -108,7 +115,7 @@ for (const [way, why] of WAYS) {
         else expect(said).toStartWith(expected.said);
         expect(await ddclient.cached()).toEqual({ status: "noconnect", address: undefined });
 
-        await end?.();
+        await outage?.end();
         expect(await lab.recorded()).not.toBe(address);
         const { hostname } = settings;
         const cured = hostname === undefined ? {} : { hostname };
@@ -165,14 +172,14 @@ for (const [way, why] of WAYS) {
       ])("tries again after %s", async (_, cause, said) => {
         const address = newAddress();
         const inadyn = newInadyn(lab);
-        const end = await cause(lab);
+        await using outage = await cause(lab);
         await using daemon = await inadyn.start(address);
         await daemon.said(said, WAIT_MS);
         if (said.startsWith("[")) await daemon.said(/Will retry again in \d+ sec/, WAIT_MS);
         expect(daemon.isRunning()).toBeTrue();
         expect(await inadyn.cached()).toBeUndefined();
 
-        await end();
+        await outage.end();
         expect(await lab.recorded()).not.toBe(address);
         await reportNow(daemon);
         expect((await daemon.stop()).exitCode).toBe(0);

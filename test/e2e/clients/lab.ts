@@ -43,10 +43,16 @@ export interface Lab {
   recorded(family?: "ipv4" | "ipv6"): Promise<string>;
   /** What the server has said since it was started last. */
   said(): string;
-  /** Takes the folder of the client log away, so that nothing can be made durable, and gives it back. */
-  takeDisk(): Promise<() => Promise<void>>;
-  /** Stops the server, and starts it again. */
-  stopServer(): Promise<() => Promise<void>>;
+  /** Takes the folder of the client log away, so that nothing can be made durable. */
+  takeDisk(): Promise<Outage>;
+  /** Stops the server. */
+  stopServer(): Promise<Outage>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Something is not there. It ends with its scope, at the latest. */
+export interface Outage {
+  end(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -93,25 +99,28 @@ export async function newLab(way: Way): Promise<Lab> {
     said: () => server.stderr(),
     async takeDisk() {
       await rename(file("disk"), file("away"));
-      return async () => {
+      return outage(async () => {
         await rename(file("away"), file("disk"));
-        const works = async () => (await lab.run(probe(access))).exitCode === 0;
-        await eventually("the disk is written to again", works);
-      };
+        await eventually("the disk is written to again", answers);
+      });
     },
     async stopServer() {
       await server.stop();
-      return async () => {
+      return outage(async () => {
         server = await startServer(file, network);
-      };
+      });
     },
   };
-  if (way !== "HTTP") {
-    const answers = async () => (await lab.run(probe(access))).exitCode === 0;
-    await eventually(`${way} passes requests on`, answers);
-  }
+  const answers = async () => (await lab.run(probe(access))).exitCode === 0;
+  await eventually(`reports arrive by ${way}`, answers);
   const all = parts.move();
   return { ...lab, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+function outage(end: () => Promise<void>): Outage {
+  let ending: Promise<void> | undefined;
+  const endOnce = () => (ending ??= end());
+  return { end: endOnce, [Symbol.asyncDispose]: endOnce };
 }
 
 type FileOf = (name: string) => string;
