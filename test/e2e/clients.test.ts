@@ -9,15 +9,7 @@ import type { RunningProcess } from "../processes.ts";
 import { eventually, TEST_MS, WAIT_MS } from "../waiting.ts";
 import { newDdclient, type Settings } from "./clients/ddclient.ts";
 import { newInadyn } from "./clients/inadyn.ts";
-import {
-  blockAfter,
-  CLIENT,
-  type Lab,
-  newLab,
-  type Outage,
-  PATH,
-  type Way,
-} from "./clients/lab.ts";
+import { CLIENT, type Lab, newLab, type Outage, partAfter, PATH, type Way } from "./clients/lab.ts";
 import { whyNoNetwork } from "./network.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -250,6 +242,17 @@ for (const [way, why] of WAYS) {
       expect(await lab.recorded()).toBe(address);
     });
 
+    test.each(["FRITZ!Box", "UniFi", "pfSense"])(
+      "the page's URL for %s reports",
+      async (router) => {
+        const address = newAddress();
+        const url = new URL(updateUrl(router, address), lab.url).href;
+        const { stdout } = await lab.run(["curl", "-sS", "-u", user(), url]);
+        expect(stdout).toBe(`good ${address}`);
+        expect(await lab.recorded()).toBe(address);
+      },
+    );
+
     if (way === "Caddy") {
       test("curl by HTTP/2 reports", async () => {
         const address = newAddress();
@@ -289,15 +292,22 @@ for (const [way, why] of WAYS) {
 
     /** The arguments of the page's line, with an address. */
     function pageLine(address: string): string[] {
-      const [, url] = /^curl -u home:PASSWORD "(.*)"$/m.exec(blockAfter("**Anything else**"))!;
+      const url = partAfter("**Anything else**", /^curl -u home:PASSWORD "(.*)"$/m);
       expect(way === "HTTP" ? lab.url : url).toBe(lab.url);
       return ["-u", user(), target(address)];
     }
 
+    /** The path that the page gives a router, with what the router puts in. */
+    function updateUrl(router: string, address: string): string {
+      return partAfter(`**${router}**`, /(\/nic\/update.*)`/)
+        .replace(/<username>|%h/, "home")
+        .replace(/<ipaddr>|%i|%IP%/, address)
+        .replace("<ip6addr>", "");
+    }
+
     /** The page's URL of OpenWrt, with what OpenWrt puts in. */
     function openWrtUrl(address: string): string {
-      const [, url] = /update_url '(.*)'/.exec(blockAfter("**OpenWrt**"))!;
-      const filled = url!
+      const filled = partAfter("**OpenWrt**", /update_url '(.*)'/)
         .replace("[USERNAME]", "home")
         .replace("[PASSWORD]", lab.password)
         .replace("[DOMAIN]", "home")

@@ -62,10 +62,15 @@ const PAGE = await Bun.file(
 
 /** The first code block behind a text of `.github/ROUTERS.md`. */
 export function blockAfter(text: string): string {
+  return partAfter(text, /^```\w*\n([^]*?)^```$/m);
+}
+
+/** What the group of a pattern matches first behind a text of `.github/ROUTERS.md`. */
+export function partAfter(text: string, pattern: RegExp): string {
   const [, rest] = PAGE.split(text);
-  const block = /^```\w*\n([^]*?)^```$/m.exec(rest ?? "")?.[1];
-  if (block === undefined) throw new Error(`.github/ROUTERS.md has no block behind ${text}`);
-  return block;
+  const part = pattern.exec(rest ?? "")?.[1];
+  if (part === undefined) throw new Error(`.github/ROUTERS.md has no ${pattern} behind ${text}`);
+  return part;
 }
 
 /** Servers and daemons are in no ordinary user's path. */
