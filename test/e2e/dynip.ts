@@ -110,6 +110,9 @@ ${client}
     logPath,
     /** Reads the client log as other programs do, as JSON. */
     readLog: (): Promise<Record<string, HostRecord>> => Bun.file(logPath).json(),
+    /** Whether the log has a host; the first snapshot may not be written yet. */
+    isInLog: async (name: string): Promise<boolean> =>
+      existsSync(logPath) && name in (await Bun.file(logPath).json()),
   };
 }
 

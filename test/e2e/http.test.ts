@@ -230,7 +230,7 @@ describe("/hosts", () => {
   test("is the client log as it is on disk, for readers alone", async () => {
     await using web = await newWeb({ log: LOG });
     await web.get("/nic/update?myip=203.0.113.99", "home");
-    await eventually("the snapshot", async () => "home" in (await web.readLog()));
+    await eventually("the snapshot", () => web.isInLog("home"));
     const response = await web.get("/hosts", "phone");
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("application/json");
@@ -508,21 +508,11 @@ describe("the requests of routers, as recorded", () => {
     // Once more: the answer of a known address.
     const again = parseResponse((await web.send(bytes)).text);
     expect(again.body).toBe(expected.replaceAll("good", "nochg"));
-    const { home } = await eventuallyRead(web.readLog);
+    await eventually("the snapshot", () => web.isInLog("home"));
+    const { home } = await web.readLog();
     expect(home?.ipv4?.address).toBe(from);
   });
 });
-
-/** The client log, once it is there and has the host. */
-async function eventuallyRead<T extends object>(read: () => Promise<T>): Promise<T> {
-  await eventually("the snapshot", () =>
-    read().then(
-      (log) => "home" in log,
-      () => false,
-    ),
-  );
-  return await read();
-}
 
 describe("programs", () => {
   const curl = Bun.which("curl");

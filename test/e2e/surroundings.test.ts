@@ -291,7 +291,7 @@ describe("owner and permissions of the log", () => {
   async function afterNews(setup: Awaited<ReturnType<typeof newSignedSetup>>, name: string) {
     await using peer = await openPeer(setup.port);
     expect((await peer.exchange(name)).type).toBe("A");
-    await eventually(`${name} in the log`, async () => name in (await setup.readLog()));
+    await eventually(`${name} in the log`, () => setup.isInLog(name));
     const { uid, gid, mode } = lstatSync(setup.logPath);
     return { uid, gid, mode: (mode & 0o777).toString(8) };
   }
