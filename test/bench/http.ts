@@ -52,8 +52,8 @@ export async function http(bench: Bench): Promise<Row[]> {
       result: { unit: "datagrams", samples: [beside.lost] },
       bar: { at: "most", value: 0 },
       notes: [
-        `Sent in ${SECONDS} s: ${rate(beside.pingsPerSecond)} pings/s, and ${rate(beside.requestsPerSecond)} requests/s were answered.`,
-        `The generators by themselves: ${rate(alone.pingsPerSecond)} pings/s with ${alone.lost} lost, ${rate(web)} requests/s.`,
+        `Sent in ${SECONDS} s: ${rate(beside.pingsPerSecond)} pings/s, and ${rate(beside.requestsPerSecond)} requests/s were answered. The generator was too slow for ${beside.unread} acknowledgements.`,
+        `The generators by themselves: ${rate(alone.pingsPerSecond)} pings/s with ${alone.lost} lost and ${alone.unread} too slow, ${rate(web)} requests/s.`,
       ],
     });
   }
@@ -66,7 +66,10 @@ interface Load {
 }
 
 interface Result {
+  /** Pings that the server does not count as accepted. */
   lost: number;
+  /** Acknowledgements that the generator was too slow to receive. */
+  unread: number;
   pingsPerSecond: number;
   requestsPerSecond: number;
 }
@@ -81,9 +84,14 @@ async function pings(bench: Bench, load: Load | undefined): Promise<Result> {
     run([program, ...numbers.map(String)]),
     load ? requestsOf(bench, server.port, load) : 0,
   ]);
-  await server.stop();
+  const accepted = await server.stop();
   const { acknowledged, seconds } = JSON.parse(pinged.stdout);
-  return { lost: count - acknowledged, pingsPerSecond: count / seconds, requestsPerSecond };
+  return {
+    lost: count - accepted,
+    unread: accepted - acknowledged,
+    pingsPerSecond: count / seconds,
+    requestsPerSecond,
+  };
 }
 
 async function requestsAlone(bench: Bench, perSecond: number, requests: string[]): Promise<number> {
@@ -110,10 +118,13 @@ async function requestsOf(
 /** The lines of the configuration; its port is that of UDP. */
 const HTTP = (port: number): string => `readers = ["${READER}"]\n[http]\nport = ${port}`;
 
-/** A hundred requests as paced-requests.ts takes them. */
+/**
+ * A hundred requests as paced-requests.ts takes them, of names that do not ping: a ping from an address
+ * other than the reported one would be challenged.
+ */
 function targets(target: (name: string) => string, user: (name: string) => string): string[] {
   return Array.from({ length: 100 }, (_, index) => {
-    const name = hostName(index);
+    const name = hostName(HOSTS + index);
     const password = httpPassword(deriveKey(SECRET, user(name), 1));
     const credentials = Buffer.from(`${user(name)}:${password}`).toString("base64");
     return `${target(name)} Basic ${credentials}`;

@@ -4,6 +4,8 @@
  * prints `{"acknowledged":…,"seconds":…}`.
  */
 import { deriveKey, encodeCounter, encodePing, NO_COOKIE } from "../../../src/protocol/message.ts";
+import { raiseReceiveBuffer } from "../../../src/system/receive-buffer.ts";
+import { fdOf } from "../../../src/system/setsockopt.ts";
 import { hostName, SECRET } from "./hosts.ts";
 
 const REPLY_BYTES = 109;
@@ -36,6 +38,7 @@ const socket = await Bun.udpSocket({
   },
 });
 
+raiseReceiveBuffer(fdOf(socket));
 let sent = 0;
 const start = performance.now();
 while (sent < count) {
