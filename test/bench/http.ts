@@ -11,41 +11,33 @@ const PINGS_PER_SECOND = 10_000;
 const SECONDS = 10;
 const READER = hostName(0);
 
-/** What is requested, and how often in a second. */
-const LOADS: [what: string, perSecond: number, requests: string[]][] = [
-  [
-    "5,000 requests/s of addresses",
-    5000,
-    targets(
-      (name) => `/hosts/${name}`,
-      () => READER,
-    ),
-  ],
-  [
-    "5,000 reports/s of routers",
-    5000,
-    targets(
-      () => "/nic/update?myip=203.0.113.7",
-      (name) => name,
-    ),
-  ],
-  [
-    "100 pages/s of 1,000 hosts",
-    100,
-    targets(
-      () => "/",
-      () => READER,
-    ),
-  ],
+const LOADS: Load[] = [
+  {
+    what: "5,000 requests/s of addresses",
+    perSecond: 5000,
+    requests: requestsFor((index) => [`/hosts/${hostName(index)}`, READER]),
+  },
+  {
+    // Of names that do not ping: a ping from an address other than the reported one is challenged.
+    what: "5,000 reports/s of routers",
+    perSecond: 5000,
+    requests: requestsFor((index) => ["/nic/update?myip=203.0.113.7", hostName(HOSTS + index)]),
+  },
+  {
+    what: "100 pages/s of 1,000 hosts",
+    perSecond: 100,
+    requests: requestsFor(() => ["/", READER]),
+  },
 ];
 
 export async function http(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   const alone = await pings(bench, undefined);
-  for (const [what, perSecond, requests] of LOADS) {
+  for (const load of LOADS) {
+    const { what } = load;
     bench.progress(what);
-    const web = await requestsAlone(bench, perSecond, requests);
-    const beside = await pings(bench, { perSecond, requests });
+    const web = await requestsAlone(bench, load);
+    const beside = await pings(bench, load);
     rows.push({
       what: `signed pings lost, 10,000/s beside ${what}`,
       dynip: { name: "dynip", unit: "datagrams", samples: [beside.lost] },
@@ -60,7 +52,9 @@ export async function http(bench: Bench): Promise<Row[]> {
   return rows;
 }
 
+/** What is requested, and how often in a second. */
 interface Load {
+  what: string;
   perSecond: number;
   requests: string[];
 }
@@ -94,9 +88,9 @@ async function pings(bench: Bench, load: Load | undefined): Promise<Result> {
   };
 }
 
-async function requestsAlone(bench: Bench, perSecond: number, requests: string[]): Promise<number> {
+async function requestsAlone(bench: Bench, load: Load): Promise<number> {
   await using server = await startDynip(bench.clientLogs, "signed", HOSTS, {}, HTTP);
-  const answered = await requestsOf(bench, server.port, { perSecond, requests });
+  const answered = await requestsOf(bench, server.port, load);
   await server.stop();
   return answered;
 }
@@ -110,24 +104,20 @@ async function requestsOf(
   const program = await bench.programs.path("paced-requests");
   const count = perSecond * SECONDS;
   const { stdout } = await run([program, `${port}`, `${perSecond}`, `${count}`, ...requests]);
-  const { answered, refused, seconds } = JSON.parse(stdout);
-  if (refused > 0) throw new Error(`${refused} of ${count} requests were refused`);
+  const { answered, refused, lastRefusal, seconds } = JSON.parse(stdout);
+  if (refused > 0) throw new Error(`${refused} of ${count} requests were refused: ${lastRefusal}`);
   return answered / seconds;
 }
 
 /** The lines of the configuration; its port is that of UDP. */
 const HTTP = (port: number): string => `readers = ["${READER}"]\n[http]\nport = ${port}`;
 
-/**
- * A hundred requests as paced-requests.ts takes them, of names that do not ping: a ping from an address
- * other than the reported one would be challenged.
- */
-function targets(target: (name: string) => string, user: (name: string) => string): string[] {
+/** A hundred requests as paced-requests.ts takes them, each of a user. */
+function requestsFor(requestOf: (index: number) => [target: string, user: string]): string[] {
   return Array.from({ length: 100 }, (_, index) => {
-    const name = hostName(HOSTS + index);
-    const password = httpPassword(deriveKey(SECRET, user(name), 1));
-    const credentials = Buffer.from(`${user(name)}:${password}`).toString("base64");
-    return `${target(name)} Basic ${credentials}`;
+    const [target, user] = requestOf(index);
+    const password = httpPassword(deriveKey(SECRET, user, 1));
+    return `${target} Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
   });
 }
 

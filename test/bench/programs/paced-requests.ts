@@ -1,7 +1,7 @@
 /**
  * Sends HTTP requests at a steady rate over 64 connections that are kept alive, each for one of these
  * targets in turn: `paced-requests PORT PER_SECOND COUNT 'TARGET AUTHORIZATION'…`. A request waits for a
- * free connection. Prints `{"answered":…,"refused":…,"seconds":…}`; an answer other than 200 is refused.
+ * free connection. Prints `{"answered":…,"refused":…,"lastRefusal":…,"seconds":…}`; an answer other than 200 is refused.
  */
 const CONNECTIONS = 64;
 /** More than the headers of any answer. */
@@ -16,6 +16,7 @@ const requests = process.argv.slice(5).map((argument) => {
 
 let answered = 0;
 let refused = 0;
+let lastRefusal = "";
 const free: Bun.Socket<Reading>[] = [];
 
 /** An answer that is being read. */
@@ -48,7 +49,7 @@ while (answered + refused < count) {
   await Bun.sleep(1);
 }
 const seconds = (performance.now() - start) / 1000;
-console.log(JSON.stringify({ answered, refused, seconds }));
+console.log(JSON.stringify({ answered, refused, lastRefusal, seconds }));
 process.exit(0);
 
 function read(socket: Bun.Socket<Reading>, bytes: Buffer): void {
@@ -62,7 +63,10 @@ function read(socket: Bun.Socket<Reading>, bytes: Buffer): void {
     reading.missing = Number(/content-length: (\d+)/i.exec(reading.head)![1]);
     length -= end - before;
     if (reading.head.startsWith("HTTP/1.1 200 ")) answered++;
-    else refused++;
+    else {
+      refused++;
+      lastRefusal = reading.head;
+    }
   }
   reading.missing -= length;
   if (reading.missing > 0) return;
