@@ -61,3 +61,13 @@ export interface Change {
    */
   readonly how: "proven" | "claimed" | "plain";
 }
+
+/**
+ * A host that was added or removed without a ping: a person edited the client log, or a signed name
+ * replaced a plain one that looks like it. A host that was renamed is both. It is no {@link Change}:
+ * it has no address that was reported, no family and no time.
+ */
+export interface Edit {
+  readonly name: string;
+  readonly kind: "added" | "removed";
+}

@@ -32,7 +32,7 @@ import { canOthersReplace, isMountPoint } from "./surroundings.ts";
 import type { HostTable } from "./host-table.ts";
 import { NameMap } from "../name-map.ts";
 import type { Log } from "../system/log.ts";
-import type { Host } from "../host.ts";
+import type { Edit, Host } from "../host.ts";
 
 /** What the log uses of the world; the real one unless a test says otherwise. */
 export interface ClientLogParts {
@@ -138,6 +138,7 @@ export class ClientLog {
   /** The hosts that are new since the last snapshot. */
   #unwritten: NameMap<true>;
   readonly #lookAlikes: LookAlikes;
+  readonly #listeners: ((edit: Edit) => void)[] = [];
   /** The log of DynIP 0.1e until it is kept. */
   #old: Uint8Array | undefined;
 
@@ -166,6 +167,7 @@ export class ClientLog {
         hosts,
         commits: this.#commits,
         isUnwritten: (name) => this.#unwritten.get(name) !== undefined,
+        edited: (edit) => this.#tell(edit),
       },
       opened.stamp,
       bytes,
@@ -194,6 +196,14 @@ export class ClientLog {
     if (isNew || carriedOver > 0 || journal.isLeftOver) this.#changed(true);
     for (const [name, host] of this.hosts) this.#forgetLookAlikes(name, host);
     this.#watching = this.#watchFile();
+  }
+
+  /**
+   * Has a listener told of every host that is added or removed without a ping, from now on, once
+   * `hosts` has it or has it no more. If the disk refuses, that is durable with the next snapshot.
+   */
+  subscribe(listener: (edit: Edit) => void): void {
+    this.#listeners.push(listener);
   }
 
   /**
@@ -297,10 +307,20 @@ export class ClientLog {
     const alike = this.#lookAlikes.add(name, host);
     for (const plain of alike?.plain ?? []) {
       void this.#commits.forget(plain).then((isForgotten) => {
-        if (isForgotten) {
-          this.#parts.log.log(`forgot ${plain}: the signed name ${alike!.signed} replaces it`);
-        }
+        if (!isForgotten) return;
+        this.#parts.log.log(`forgot ${plain}: the signed name ${alike!.signed} replaces it`);
+        this.#tell({ name: plain, kind: "removed" });
       });
+    }
+  }
+
+  #tell(edit: Edit): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(edit);
+      } catch (error) {
+        this.#parts.log.error(`This is a bug in dynip: ${String(error)}`);
+      }
     }
   }
 

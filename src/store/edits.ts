@@ -27,7 +27,7 @@ import type { GroupCommit } from "./group-commit.ts";
 import type { HostTable } from "./host-table.ts";
 import { decodeMeanwhile, lastSeen } from "./load.ts";
 import { openOwn } from "./own-file.ts";
-import type { Host } from "../host.ts";
+import type { Edit, Host } from "../host.ts";
 
 /** How often the file is looked at, in milliseconds. */
 export const LOOK_MS = 2000;
@@ -40,6 +40,8 @@ export interface EditsParts {
   commits: GroupCommit;
   /** Whether a host is not in the log that the server wrote last. */
   isUnwritten: (name: string) => boolean;
+  /** Called for each host that was added to `hosts`, or removed from them. */
+  edited: (edit: Edit) => void;
   log: Log;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
@@ -192,7 +194,7 @@ export class Edits {
   }
 
   async #compare(edited: HostTable, writtenAt: number): Promise<void> {
-    const { hosts, commits, isUnwritten, path } = this.#parts;
+    const { hosts, commits, isUnwritten, edited: tell, path } = this.#parts;
     const story = new Story(this.#parts.log);
     const changes: Promise<void>[] = [];
     let count = 0;
@@ -202,14 +204,15 @@ export class Edits {
       const isNewer = isSeenSince(host, writtenAt);
       const change = isNewer ? Promise.resolve(false) : commits.forget(name);
       changes.push(
-        change.then((isForgotten) =>
+        change.then((isForgotten) => {
+          if (isForgotten) tell({ name, kind: "removed" });
           story.say(
             isForgotten
               ? `forgot ${name}: it was removed from "${path}"`
               : `kept ${name}, which was removed from "${path}": it has just pinged`,
             isForgotten ? undefined : "remove it again if it is to be forgotten",
-          ),
-        ),
+          );
+        }),
       );
     }
     for (const [name, host] of edited) {
@@ -223,11 +226,12 @@ export class Edits {
 
   /** If the disk refuses, the next snapshot makes it durable. */
   #add(name: string, host: Host): Promise<void> {
-    const { hosts, commits } = this.#parts;
+    const { hosts, commits, edited } = this.#parts;
     return new Promise((resolve) => {
       commits.commit(name, host, () => {
         // A ping that came meanwhile is in the same batch, and is told of later.
         hosts.set(name, host);
+        edited({ name, kind: "added" });
         resolve();
       });
     });

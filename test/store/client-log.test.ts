@@ -15,7 +15,7 @@ import { basename, dirname, join } from "node:path";
 import { type ClientLog, type ClientLogParts, openClientLog } from "../../src/store/client-log.ts";
 import { Journal } from "../../src/store/journal.ts";
 import { replaceFile } from "../../src/system/atomic-file.ts";
-import type { Host } from "../../src/host.ts";
+import type { Edit, Host } from "../../src/host.ts";
 import { sealed, sealedLines } from "../faults/check.ts";
 import { recordedLog } from "../recorded-log.ts";
 import { temporaryFolder } from "../temporary.ts";
@@ -856,6 +856,46 @@ describe("a log that somebody edits", () => {
     await until(() => sleeps.length === 2);
     expect(await readFile(path, "utf8")).toBe(`{\n${PI},\n${NAS.replace("nas", "tv")}\n}\n`);
     expect(log.lines).toContain(`log: forgot nas: it was removed from "${path}"`);
+    await clientLog.close();
+  });
+
+  test("tells of every host that is removed, added or renamed, once `hosts` show it", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    const { clientLog, log, sleeps, look } = await edited(path);
+    const told: string[] = [];
+    clientLog.subscribe(() => {
+      throw new Error("a listener that fails");
+    });
+    clientLog.subscribe(({ name, kind }) => {
+      told.push(`${name} ${kind}, ${clientLog.hosts.get(name) ? "there" : "not there"}`);
+    });
+    await changeDurably(clientLog, "tv", HOST); // a ping is no edit
+    await until(() => sleeps.length === 1);
+    await writeFile(path, `{\n${NAS.replace("nas", "attic")},\n${NAS.replace("nas", "tv")}\n}\n`);
+    await look();
+    sleeps[0]!.end();
+    await until(() => told.length === 3);
+    expect(told.sort()).toEqual([
+      "attic added, there",
+      "nas removed, not there",
+      "pi removed, not there",
+    ]);
+    expect(log.lines).toContain("error: This is a bug in dynip: Error: a listener that fails");
+    await clientLog.close();
+  });
+
+  test("tells of a plain host whose name a signed one replaces", async () => {
+    await using folder = await temporaryFolder();
+    const path = folder.file("dynip.json");
+    await writeFile(path, `{\n${NAS.replace("nas", "NAS")}\n}\n`);
+    const clientLog = await openClientLog(path, { log: recordedLog() });
+    clientLog.begin();
+    const told: Edit[] = [];
+    clientLog.subscribe((edit) => told.push(edit));
+    await changeDurably(clientLog, "nas", { ...HOST, counter: 1 });
+    await until(() => told.length > 0);
+    expect(told).toEqual([{ name: "NAS", kind: "removed" }]);
     await clientLog.close();
   });
 
