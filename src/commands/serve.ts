@@ -1,6 +1,7 @@
 /** `dynip serve`: puts the server together, and handles its signals and its shutdown. */
 import { defineCommand } from "citty";
 
+import type { KeptFiles } from "./kept-files.ts";
 import { isPrivate } from "../protocol/address.ts";
 import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
 import { clientLogPath, type LoadedConfig, loadConfig } from "../config/find.ts";
@@ -57,7 +58,9 @@ export default defineCommand({
     const clientLog = await openClientLog(path, { log });
     const parts = makeParts(server, secret, clientLog, log);
     let web: HttpServer | undefined;
+    let kept: KeptFiles | undefined;
     try {
+      kept = await keepFiles(loaded, clientLog, parts.recorder, log);
       await listenLoop({
         door: new Door(parts),
         async bind(handlers) {
@@ -67,6 +70,7 @@ export default defineCommand({
           warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
+          kept?.begin();
           return socket;
         },
         stopOthers: async () => await web?.stop(),
@@ -75,7 +79,8 @@ export default defineCommand({
         signal: stop.signal,
       });
     } finally {
-      await clientLog.close();
+      // What an edit of the log has removed is known when the log is closed.
+      await clientLog.close().finally(() => kept?.close());
     }
     log.log(`stopped: ${describeCounters(parts.counters, web?.requests)}`);
   },
@@ -98,6 +103,21 @@ function warnOfPorts({ path, config: { server, client } }: LoadedConfig, log: Lo
     `server_port is ${server.server_port} in [server] and ${client.server_port} in [client] of "${path}"`,
     "clients with this file ping the port in [client]; only a router that forwards it makes that right",
   );
+}
+
+/** Keeps the hosts file and the history; undefined where the configuration asks for neither. */
+async function keepFiles(
+  loaded: LoadedConfig,
+  clientLog: ClientLog,
+  recorder: Recorder,
+  log: Log,
+): Promise<KeptFiles | undefined> {
+  const { hosts_path, history_path } = loaded.config.server;
+  if (hosts_path === undefined && history_path === undefined) return undefined;
+  const { KeptFiles } = await import("./kept-files.ts");
+  const kept = await KeptFiles.open(loaded, clientLog, log);
+  recorder.subscribe((change) => kept.changed(change));
+  return kept;
 }
 
 /**

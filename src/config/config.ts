@@ -48,9 +48,11 @@ export function parseConfig(text: string, path: string): Config {
     if (!isTable(table)) throw cannotRead(path, `"${name}" must be a section, [${name}]`);
     return readKeys(Object.entries(table), keys, path, name);
   };
+  const server = section("server", SECTIONS.server);
+  checkHostsFile(server, path);
   return {
     ...readKeys(topLevel, TOP_LEVEL, path),
-    server: section("server", SECTIONS.server),
+    server,
     http: document["http"] === undefined ? undefined : section("http", SECTIONS.http),
     client: section("client", SECTIONS.client),
   };
@@ -99,6 +101,16 @@ function readKeys<K extends Keys>(
     }
   }
   return values as Values<K>;
+}
+
+/** Without a domain, a host named `www.example.org` would take the place of that name in DNS. */
+function checkHostsFile({ hosts_path, hosts_domain }: ServerConfig, path: string): void {
+  if ((hosts_path === undefined) === (hosts_domain === undefined)) return;
+  const [given, missing] =
+    hosts_domain === undefined ? ["hosts_path", "hosts_domain"] : ["hosts_domain", "hosts_path"];
+  throw cannotRead(path, `${given} in [server] needs ${missing}`, {
+    hint: 'hosts_path = "hosts" and hosts_domain = "dyn.example.com" write nas.dyn.example.com',
+  });
 }
 
 /** What could have been meant by an unknown section or key. */

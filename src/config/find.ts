@@ -60,18 +60,28 @@ export async function findConfig(
   });
 }
 
-/**
- * The absolute path of the client log. `client_log_path` is relative to the configuration's folder. If
- * the configuration is a systemd credential, that folder is read-only and temporary, and the path is
- * relative to `StateDirectory` (systemd.exec(5)).
- */
+/** The absolute path of the client log, see {@link serverPath}. */
 export function clientLogPath(
-  { path, config }: LoadedConfig,
+  loaded: LoadedConfig,
+  surroundings: Pick<Surroundings, "env"> = process,
+): string {
+  return serverPath(loaded, loaded.config.server.client_log_path, surroundings);
+}
+
+/**
+ * The absolute path of a file that the server keeps.
+ * @param written in the configuration: relative to its folder. If the configuration is a systemd
+ *   credential, that folder is read-only and temporary, and the path is relative to `StateDirectory`
+ *   (systemd.exec(5))
+ */
+export function serverPath(
+  { path }: LoadedConfig,
+  written: string,
   { env }: Pick<Surroundings, "env"> = process,
 ): string {
   const { CREDENTIALS_DIRECTORY: credentials, STATE_DIRECTORY: state } = env;
   const isCredential = credentials !== undefined && resolve(credentials) === dirname(path);
-  return resolve((isCredential && state) || dirname(path), config.server.client_log_path);
+  return resolve((isCredential && state) || dirname(path), written);
 }
 
 /** The path of the system-wide configuration. */

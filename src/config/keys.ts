@@ -4,6 +4,7 @@
  * here and the code that uses it. Pure.
  */
 import { isAddress } from "../protocol/address.ts";
+import { isDnsName } from "../protocol/name.ts";
 import {
   DEFAULT_PORT,
   isPlainName,
@@ -117,6 +118,31 @@ export const SECTIONS = {
       comment:
         "The JSON file with the name, addresses and times of every host. A relative path starts at the " +
         "folder of this file.",
+    }),
+    /** As written, as client_log_path; undefined: no hosts file is written. */
+    hosts_path: key<string | undefined>({
+      default: undefined,
+      read: readFilePath,
+      comment:
+        "A hosts file for a DNS server, with the address of every signed host, written when one changes. " +
+        "A relative path starts as that of client_log_path. It needs hosts_domain.",
+      example: '"hosts"',
+    }),
+    /** The domain that is appended to every name of the hosts file: a DNS name without a dot at its end. */
+    hosts_domain: key<string | undefined>({
+      default: undefined,
+      read: readDomain,
+      comment: "The domain of the names in hosts_path: with this one, nas is nas.dyn.example.com.",
+      example: '"dyn.example.com"',
+    }),
+    /** As written, as client_log_path; undefined: no history is kept. */
+    history_path: key<string | undefined>({
+      default: undefined,
+      read: readFilePath,
+      comment:
+        "A file that gets a line of JSON each time that a host is new or has moved. dynip only appends to " +
+        "it. A relative path starts as that of client_log_path.",
+      example: '"history.jsonl"',
     }),
     /** Whether plain pings are accepted although there is a secret. */
     allow_plain: key<boolean>({
@@ -252,6 +278,11 @@ function readHosts(value: unknown): readonly string[] {
 
 /** Letters of any script; at least one, because a resolver takes "1" for the address 0.0.0.1. */
 const HOST_NAME = /^(?=.*\p{L})[\p{L}\p{M}\p{N}._-]+$/u;
+
+function readDomain(value: unknown): string {
+  if (typeof value === "string" && isDnsName(value)) return value.toLowerCase();
+  throw new Must("a domain, such as dyn.example.com, without a dot at its end", show(value));
+}
 
 function readSignedNames(value: unknown): readonly string[] {
   const isName = (name: unknown) => typeof name === "string" && isSignedName(name);

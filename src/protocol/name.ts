@@ -1,6 +1,6 @@
 /**
- * Names of hosts: which characters a plain name may have, and which plain names a person could take
- * for a signed one. Pure.
+ * Names of hosts: which characters a plain name may have, which plain names a person could take for a
+ * signed one, and which names a DNS server can give. Pure.
  */
 
 /**
@@ -31,6 +31,14 @@ export function foldName(name: string): string | undefined {
   return folded.replace(/\.+$/, "");
 }
 
+/**
+ * Whether `text` is the name of a host in DNS, without a dot at its end: labels of 1 to 63 letters,
+ * digits and, not at the ends, hyphens (RFC 1123, section 2.1), 253 characters in all.
+ */
+export function isDnsName(text: string): boolean {
+  return text.length <= 253 && text.split(".").every((label) => LABEL.test(label));
+}
+
 function fold(character: string): string | undefined {
   // To upper case first: ı and i have one upper case and two lower ones.
   const folded = character.normalize("NFKC").toUpperCase().toLowerCase();
@@ -45,5 +53,6 @@ const folds = new Map<string, string>();
 /** Letters, marks, numbers, punctuation and symbols, less what is ignorable and six more blanks. */
 const NAME =
   /^[[\p{L}\p{M}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{13441}\u{13442}\u{16fe4}\u{1d159}]]+$/v;
+const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/i;
 const SIGNED_CHARACTERS = /^[a-z0-9._-]+$/;
 const FOLDED = /^[a-z0-9._-]*[a-z0-9_-]$/;

@@ -11,7 +11,7 @@ import { familyOf, isPrivate } from "../protocol/address.ts";
 import { cutUtf8 } from "../protocol/message.ts";
 import type { Log } from "../system/log.ts";
 import type { Reason } from "./counters.ts";
-import { DailyLimit } from "./daily-limit.ts";
+import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
 
 /** What is limited by itself, so that one kind of message leaves the others their share. */
@@ -55,8 +55,8 @@ export class Announcer {
     this.#mayWarnOfMac = limitPerSecond(1, monotonic);
     this.#mayWarnOfLogin = limitPerSecond(1, monotonic);
     this.#limits = {
-      signed: new DailyLimit({ bytes: 250_000, perKey: 50 }, monotonic),
-      plain: new DailyLimit({ bytes: 100_000, perKey: 50 }, monotonic),
+      signed: new DailyLimit(NEWS_PER_DAY.signed, monotonic),
+      plain: new DailyLimit(NEWS_PER_DAY.plain, monotonic),
       "wrong MAC": new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
       login: new DailyLimit({ bytes: 50_000, perKey: 50 }, monotonic),
       return: new DailyLimit({ bytes: 50_000, perKey: 1 }, monotonic),
@@ -257,8 +257,8 @@ function describeNews({ name, family, before, now }: Change, address: string): s
     : `${shown} moved from ${previous} to ${address}`;
 }
 
-/** A name, cut where it is long. */
-function shortName(name: string): string {
+/** A name, cut where it is long, for messages. */
+export function shortName(name: string): string {
   const bytes = Buffer.from(name);
   if (bytes.length <= SHOWN_NAME_BYTES) return name;
   return `${new TextDecoder().decode(cutUtf8(bytes, SHOWN_NAME_BYTES))}…`;

@@ -13,6 +13,15 @@ export interface DailyLimitOptions {
  */
 export type Verdict = "written" | "last of key" | "last of all" | "left out";
 
+/**
+ * How much is written in a day about hosts that are new or have moved, the signed and the plain ones:
+ * what clients do must not fill a disk.
+ */
+export const NEWS_PER_DAY = {
+  signed: { bytes: 250_000, perKey: 50 },
+  plain: { bytes: 100_000, perKey: 50 },
+} as const satisfies Readonly<Record<string, DailyLimitOptions>>;
+
 /** Counts what is written. A day is 24 hours, and the first one begins with the first message. */
 export class DailyLimit {
   readonly #options: DailyLimitOptions;

@@ -17,8 +17,11 @@ export interface OwnFile {
   readonly stats: BigIntStats;
 }
 
-/** How to open: `create` makes a new file, which must not be there yet. */
-export type OpenMode = "read" | "write" | "create";
+/**
+ * How to open: `create` makes a new file, which must not be there yet; `append` makes one if there is
+ * none, and writes behind its end.
+ */
+export type OpenMode = "read" | "write" | "create" | "append";
 
 /**
  * Opens one of our files.
@@ -82,6 +85,7 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
   read: constants.O_RDONLY | SAFELY,
   write: constants.O_RDWR | SAFELY,
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | SAFELY,
+  append: constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | SAFELY,
 };
 
 async function check(path: string, stats: BigIntStats, files: Files): Promise<void> {

@@ -10,8 +10,10 @@ import { setTimeout } from "node:timers/promises";
 import { errorCode } from "./errors.ts";
 import { type Files, realFiles } from "./files.ts";
 
-/** Who may use the new file. */
+/** Who may use the new file, and how it is replaced. */
 export interface Access {
+  /** Where the new content is written first, in the same folder; by default {@link temporaryPath}. */
+  readonly temporary?: string;
   /** Its permission bits, whatever the umask. */
   readonly mode: number;
   /**
@@ -49,7 +51,7 @@ export async function replaceFile(
   files: Files = realFiles,
   renaming: Renaming = { platform: process.platform, sleep: setTimeout },
 ): Promise<void> {
-  const temporary = temporaryPath(path);
+  const { temporary = temporaryPath(path) } = access;
   // A killed process may have left one, and another user may have put a link there. "x" follows no link.
   await files.rm(temporary, { force: true });
   const file = await files.open(temporary, "wx", 0o600);

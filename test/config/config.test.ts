@@ -33,6 +33,9 @@ test("an empty file has DynIP 0.1e's defaults", () => {
       server_ip: "*",
       server_port: 28630,
       client_log_path: "dynip.json",
+      hosts_path: undefined,
+      hosts_domain: undefined,
+      history_path: undefined,
       max_clients: 10_000,
       allow_plain: false,
       readers: [],
@@ -66,6 +69,9 @@ test("a value of the file holds for its section only", () => {
     server_ip = "192.0.2.1"
     server_port = 1
     client_log_path = "/var/lib/dynip/dynip.json"
+    hosts_path = "/etc/dynip-hosts.d/hosts"
+    hosts_domain = "Dyn.example.com"
+    history_path = "history.jsonl"
     max_clients = 1
     allow_plain = true
     readers = ["phone", "attic-pi.local"]
@@ -84,6 +90,9 @@ test("a value of the file holds for its section only", () => {
     server_ip: "192.0.2.1",
     server_port: 1,
     client_log_path: "/var/lib/dynip/dynip.json",
+    hosts_path: "/etc/dynip-hosts.d/hosts",
+    hosts_domain: "dyn.example.com",
+    history_path: "history.jsonl",
     max_clients: 1,
     allow_plain: true,
     readers: ["phone", "attic-pi.local"],
@@ -178,12 +187,25 @@ describe("an error names the mistake", () => {
       `client_name in [client] is "dynip/1", ${name} / call it "dynip-1"`,
     ],
     [
+      '[server]\nhosts_path = "hosts"',
+      'hosts_path in [server] needs hosts_domain / hosts_path = "hosts" and hosts_domain = "dyn.example.com" write nas.dyn.example.com',
+    ],
+    [
+      '[server]\nhosts_domain = "example.com"',
+      'hosts_domain in [server] needs hosts_path / hosts_path = "hosts" and hosts_domain = "dyn.example.com" write nas.dyn.example.com',
+    ],
+    [
+      '[server]\nhosts_domain = "dyn.example.com."',
+      'hosts_domain in [server] is "dyn.example.com.", must be a domain, such as dyn.example.com, without a dot at its end',
+    ],
+    ["[server]\nhistory_path = 1", "history_path in [server] is 1, must be the path of a file"],
+    [
       '[client]\nfamily = "ipv5"',
       'family in [client] is "ipv5", must be "any", "ipv4", "ipv6" or "both"',
     ],
     [
       "[server]\nserver_prot = 1",
-      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, allow_plain, max_clients, readers, generations',
+      'unknown key "server_prot" in [server] / the keys of [server] are server_ip, server_port, client_log_path, hosts_path, hosts_domain, history_path, allow_plain, max_clients, readers, generations',
     ],
     [
       "[client]\ntoString = 1",

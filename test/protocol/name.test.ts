@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { foldName } from "../../src/protocol/name.ts";
+import { foldName, isDnsName } from "../../src/protocol/name.ts";
 
 test.each([
   ["nas", "nas"],
@@ -56,3 +56,27 @@ test("a character at a time it finds all that normalizing the whole name would",
     }
   }
 });
+
+const LABEL = "a".repeat(63);
+
+test.each([
+  "nas.dyn.example.com",
+  "Nas",
+  "9.a-b.xn--bro-hoa",
+  `${LABEL}.example`,
+  [LABEL, LABEL, LABEL, "a".repeat(61)].join("."), // 253 characters
+])("%p is a DNS name", (name) => expect(isDnsName(name)).toBe(true));
+
+test.each([
+  "",
+  "a_b",
+  "-a.b",
+  "a-.b",
+  "a..b",
+  ".a",
+  "a.",
+  "büro.example",
+  "a b",
+  `${LABEL}a.example`,
+  [LABEL, LABEL, LABEL, "a".repeat(62)].join("."),
+])("%p is no DNS name", (name) => expect(isDnsName(name)).toBe(false));
