@@ -20,15 +20,25 @@ export interface Named {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** What named serves, and the name of the key that may update it. */
+export interface NamedZone {
+  name: string;
+  key: string;
+  /** What the key may do, as a statement of the zone. */
+  updates: string;
+}
+
+const BENCH: NamedZone = { name: ZONE, key: "bench", updates: "allow-update { key bench; };" };
+
 /** Starts named in a temporary folder and waits until it runs. */
-export async function startNamed(): Promise<Named> {
+export async function startNamed(zone: NamedZone = BENCH): Promise<Named> {
   const folder = await temporaryFolder();
   try {
     const port = await freePort();
     const key = folder.file("key");
-    await Bun.write(key, (await run([which("tsig-keygen")!, "bench"])).stdout);
-    await Bun.write(folder.file("zone"), ZONE_TEXT);
-    await Bun.write(folder.file("named.conf"), configuration(folder.path, port));
+    await Bun.write(key, (await run([which("tsig-keygen")!, zone.key])).stdout);
+    await Bun.write(folder.file("zone"), zoneText(zone.name));
+    await Bun.write(folder.file("named.conf"), configuration(folder.path, port, zone));
     const command = [which("named")!, "-f", "-c", folder.file("named.conf")];
     const named = await startProgram(command, /^running$/m);
     return {
@@ -61,14 +71,16 @@ function which(program: string): string | null {
   return Bun.which(program, { PATH: PATH_WITH_SBIN });
 }
 
-const ZONE_TEXT = `$TTL 300
-@ SOA ns.${ZONE} hostmaster.${ZONE} 1 3600 600 86400 300
-@ NS ns.${ZONE}
+function zoneText(zone: string): string {
+  return `$TTL 300
+@ SOA ns.${zone} hostmaster.${zone} 1 3600 600 86400 300
+@ NS ns.${zone}
 ns A 127.0.0.1
 `;
+}
 
 /** Turns off what costs time here, such as a line of the log per update. */
-function configuration(folder: string, port: number): string {
+function configuration(folder: string, port: number, { name, updates }: NamedZone): string {
   return `include "${folder}/key";
 options {
   directory "${folder}";
@@ -87,6 +99,6 @@ logging {
   category update { null; };
   category update-security { null; };
 };
-zone "${ZONE}" { type primary; file "${folder}/zone"; allow-update { key bench; }; };
+zone "${name}" { type primary; file "${folder}/zone"; ${updates} };
 `;
 }
