@@ -87,7 +87,7 @@ export class History {
 
   /**
    * Reads the last megabyte of the file, and finds what a crash kept from it: the moves that the client
-   * log has and that are newer than the last line. Called once, before {@link begin}.
+   * log has and that are newer than the last line, or at most a minute older. Called once, before {@link begin}.
    */
   async read(): Promise<void> {
     const { file, path, log, reasonOf } = this.#parts;
@@ -168,13 +168,13 @@ export class History {
     for (const name of this.#moves.keys().take(1)) this.#moves.delete(name);
   }
 
-  /** @param last the time of the last line */
+  /** @param last the time of the last line, before which nothing is missing but what waited with it */
   #findMissed(last: number): Move[] {
     const missed: Move[] = [];
     for (const [name, host] of this.#parts.hosts) {
       for (const family of FAMILIES) {
         const sighting = host[family];
-        if (sighting === undefined || sighting.since < last) continue;
+        if (sighting === undefined || sighting.since < last - WAITED_MS) continue;
         const latest = this.lastMoves(name).findLast((move) => move.family === family);
         const { address, since: time } = sighting;
         if (latest?.address === address && latest.time === time) continue;
@@ -217,6 +217,9 @@ const HOWS: readonly Change["how"][] = ["proven", "claimed", "plain"];
 
 /** What is read at the start: some 7,000 lines. */
 const READ_BYTES = 1_000_000;
+
+/** Lines are appended in the order in which changes become durable, which may not be that of their times. */
+const WAITED_MS = 60_000;
 
 /** What is kept in memory. */
 const MOVES_PER_HOST = 5;

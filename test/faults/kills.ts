@@ -1,5 +1,8 @@
-/** Kills the compiled server with SIGKILL, at random moments under load, always on the same log. */
-import { readdir } from "node:fs/promises";
+/**
+ * Kills the compiled server with SIGKILL, at random moments under load, always on the same log and the
+ * same history.
+ */
+import { readdir, readFile } from "node:fs/promises";
 
 import { errorCode } from "../../src/system/errors.ts";
 import { BINARY, HAS_SIGNALS, newSignedSetup, serve } from "../e2e/dynip.ts";
@@ -7,6 +10,7 @@ import { SECRET_BYTES } from "../e2e/wire.ts";
 import { Random } from "../fuzz/random.ts";
 import { startProcess } from "../processes.ts";
 import { holdsWithin } from "../waiting.ts";
+import { historyProblems } from "./history-check.ts";
 import { Load } from "./load.ts";
 import { count, type Outcome, outcome, type Progress } from "./outcome.ts";
 
@@ -20,7 +24,9 @@ export async function kills(
 ): Promise<Outcome[]> {
   const into = outcome("kill -9 of the server under load");
   const random = new Random(seed);
-  await using setup = await newSignedSetup({ server: 'server_ip = "127.0.0.1"' });
+  await using setup = await newSignedSetup({
+    server: 'server_ip = "127.0.0.1"\nhistory_path = "history.jsonl"',
+  });
   const load = new Load(setup.port, SECRET_BYTES, NAMES, random);
   const watch = new Watch(setup.logPath, load);
   await load.start();
@@ -56,7 +62,9 @@ export async function kills(
         await server.stop("SIGTERM");
         wrong.push(...(await watch.until(load.acknowledged)));
         const files = (await readdir(setup.path)).sort().join();
-        if (files !== "dynip.json,dynip.toml") wrong.push(`left over: ${files}`);
+        if (files !== "dynip.json,dynip.toml,history.jsonl") wrong.push(`left over: ${files}`);
+        const history = await readFile(setup.file("history.jsonl"), "utf8");
+        wrong.push(...historyProblems(history, await Bun.file(setup.logPath).json()));
       }
     }
     count(into, `seed ${seed}, the end`, wrong);

@@ -235,7 +235,7 @@ describe("what a crash kept from the file is appended at the next start", () => 
   test("and nothing that is in it, or older than its last line, or where there is no line", async () => {
     for (const [text, host] of [
       [FIRST, at(HOME)],
-      [FIRST, at(AWAY, NOON - 1)],
+      [FIRST, at(AWAY, NOON - 60_001)],
       ["", at(AWAY, NOON + 1)],
       ["no line\n", at(AWAY, NOON + 1)],
     ] as const) {
