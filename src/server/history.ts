@@ -178,6 +178,7 @@ export class History {
         const latest = this.lastMoves(name).findLast((move) => move.family === family);
         const { address, since: time } = sighting;
         if (latest?.address === address && latest.time === time) continue;
+        // A host that went away and came back has no address before that is known.
         const isOther = latest !== undefined && latest.address !== address;
         const how = host.counter === undefined ? "plain" : sighting.claimed ? "claimed" : "proven";
         const previous = isOther ? { previous: latest.address } : {};

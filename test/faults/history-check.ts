@@ -28,7 +28,9 @@ export function historyProblems(history: string, log: ClientLog): string[] {
     first ??= line.time;
     const key = `${line.name} ${line.family}`;
     const before = last.get(key);
-    if (before && line.previous !== before.address) {
+    // It went away and came back: what a kill kept from the history was between the two.
+    const isReturn = line.previous === undefined && line.address === before?.address;
+    if (before && !isReturn && line.previous !== before.address) {
       wrong.push(`history: ${key} came from ${line.previous}, and was at ${before.address}`);
     }
     if (line.previous === line.address) wrong.push(`history: ${key} did not move: ${text}`);

@@ -232,6 +232,14 @@ describe("what a crash kept from the file is appended at the next start", () => 
 `);
   });
 
+  test("a host that went away and came back", async () => {
+    const it = await newHistory(FIRST, { nas: at(HOME, NOON + 1000) });
+    await it.history.close();
+    expect(it.disk.text).toBe(
+      `${FIRST}{"time":"2026-11-20T12:00:01.000Z","name":"nas","family":"ipv4","address":"${HOME}","how":"proven"}\n`,
+    );
+  });
+
   test("and nothing that is in it, or older than its last line, or where there is no line", async () => {
     for (const [text, host] of [
       [FIRST, at(HOME)],
