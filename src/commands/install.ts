@@ -36,11 +36,12 @@ export async function install(subcommand: string, given: string | undefined): Pr
   const scheduler = schedulerOf("install", subcommand);
   await requireAdministrator("install", subcommand, given);
   const loaded = await loadConfig(given);
-  const port = loaded.config.server.server_port;
+  const { config: settings } = loaded;
+  const port = settings.server.server_port;
   const program = serviceProgram(process.execPath, process);
-  const start = await startOf(`install ${subcommand}`, scheduler, program, loaded.path, port);
+  const start = await startOf(`install ${subcommand}`, scheduler, program, loaded.path, settings);
   checkConfig(scheduler.subcommand, loaded);
-  refuseProblems(scheduler, start, loaded);
+  refuseProblems(scheduler, start);
 
   const isProgramNew = program !== process.execPath && (await copyThisTo(program));
   const service = scheduler.service(start);
@@ -127,9 +128,8 @@ function checkConfig(subcommand: Scheduler["subcommand"], { path, config }: Load
   }
 }
 
-function refuseProblems(scheduler: Scheduler, start: Start, { config }: LoadedConfig): void {
-  const problems = scheduler.problems?.(start, config.server.client_log_path) ?? [];
-  for (const { problem, hint, isWarning = false } of problems) {
+function refuseProblems(scheduler: Scheduler, start: Start): void {
+  for (const { problem, hint, isWarning = false } of scheduler.problems?.(start) ?? []) {
     if (!isWarning) {
       const { subcommand } = scheduler;
       throw cannot("install", subcommand, problem, { exitCode: EXIT.config, hint });

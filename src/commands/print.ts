@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import type { ServerConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { findConfig, loadConfig } from "../config/find.ts";
 import { type Machine, SCHEDULERS } from "../schedule/index.ts";
-import type { Scheduler, Start } from "../schedule/scheduler.ts";
+import type { Needs, Scheduler, Start } from "../schedule/scheduler.ts";
 import { cannot, errorCode, EXIT, usageError, UserError } from "../system/errors.ts";
 import { createLog, type Log, printable } from "../system/log.ts";
 import { writeOut } from "./run.ts";
@@ -35,19 +35,13 @@ export async function print(kind: string, given: string | undefined): Promise<vo
   }
   const log = createLog({ level: "warn" });
   const config = resolve(await findConfig(given));
-  const server = await readServerConfig(config, log);
-  const start = await startOf(
-    `print ${kind}`,
-    scheduler,
-    process.execPath,
-    config,
-    server?.server_port,
-  );
+  const settings = await readConfig(config, log);
+  const start = await startOf(`print ${kind}`, scheduler, process.execPath, config, settings);
   const text = scheduler.print(start);
   if (!scheduler.platforms.includes(process.platform)) {
     log.warn(`${kind} is for another system, and the paths are this one's`);
   }
-  for (const { problem, hint } of scheduler.problems?.(start, server?.client_log_path) ?? []) {
+  for (const { problem, hint } of scheduler.problems?.(start) ?? []) {
     log.warn(problem, hint);
   }
   await writeOut(text);
@@ -56,7 +50,7 @@ export async function print(kind: string, given: string | undefined): Promise<vo
 /**
  * What a scheduler starts.
  * @param action what cannot be done if a path or a user has no name to write, such as `print cron`
- * @param port the server's UDP port, if it is known
+ * @param settings what the configuration says, if it can be read
  * @throws UserError (exit code 3) if a path has a control character, or the owner has no name
  */
 export async function startOf(
@@ -64,7 +58,7 @@ export async function startOf(
   { runsAsOwner = false }: Scheduler,
   binary: string,
   config: string,
-  port: number | undefined,
+  settings: Config | undefined,
 ): Promise<Start> {
   for (const path of [binary, config]) {
     if (printable(path) === path) continue;
@@ -73,13 +67,23 @@ export async function startOf(
       hint: "rename it: nothing that starts programs accepts such a path",
     });
   }
-  return { binary, config, user: runsAsOwner ? await ownerOf(config, action) : undefined, port };
+  return {
+    binary,
+    config,
+    user: runsAsOwner ? await ownerOf(config, action) : undefined,
+    port: settings?.server.server_port,
+    needs: settings && needsOf(settings),
+  };
 }
 
-/** The server's part of a configuration; one that cannot be read gets a warning and is undefined. */
-async function readServerConfig(path: string, log: Log): Promise<ServerConfig | undefined> {
+function needsOf({ server: { client_log_path, hosts_path, history_path } }: Config): Needs {
+  return { files: { client_log_path, hosts_path, history_path } };
+}
+
+/** A configuration; one that cannot be read gets a warning and is undefined. */
+async function readConfig(path: string, log: Log): Promise<Config | undefined> {
   try {
-    return (await loadConfig(path)).config.server;
+    return (await loadConfig(path)).config;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // The file holds a secret: the user that dynip will run as may read it, and this one not.

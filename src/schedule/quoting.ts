@@ -35,6 +35,13 @@ export function systemdProgram(path: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `"${word}"`;
 }
 
+/** `text` as one of several words of a systemd unit's setting. It has quotes only if it needs them. */
+export function systemdWord(text: string): string {
+  const word = systemdText(text);
+  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
+  return `"${word.replace(/["\\]/g, "\\$&")}"`;
+}
+
 /** `text` as the rest of a line in a systemd unit, where only % is special. */
 export function systemdText(text: string): string {
   return text.replaceAll("%", "%%");

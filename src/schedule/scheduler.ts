@@ -17,11 +17,8 @@ export interface Scheduler {
   print(start: Start): string;
   /** What `init --install` puts on a system, and `init --uninstall` removes. */
   service(start: Start): Service;
-  /**
-   * Reasons why dynip would not work as it is started.
-   * @param clientLogPath as the configuration gives it; undefined where that cannot be read
-   */
-  problems?(start: Start, clientLogPath: string | undefined): readonly Problem[];
+  /** Reasons why dynip would not work as it is started. */
+  problems?(start: Start): readonly Problem[];
 }
 
 /** What is to be started. */
@@ -34,6 +31,20 @@ export interface Start {
   user?: string | undefined;
   /** The server's UDP port; undefined where the configuration cannot be read. */
   port?: number | undefined;
+  /** What else the server needs; undefined where the configuration cannot be read. */
+  needs?: Needs | undefined;
+}
+
+/** What the configuration asks of the system that runs the server. */
+export interface Needs {
+  /** The files that the server writes, by the key of each, as the configuration gives them. */
+  files: Readonly<Record<string, string | undefined>>;
+  /** The TCP port of `[http]`. */
+  httpPort?: number | undefined;
+  /** The program that `[notify]` runs. */
+  command?: string | undefined;
+  /** Whether `[notify]` posts to a URL. */
+  posts?: boolean;
 }
 
 export interface Problem {

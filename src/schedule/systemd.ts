@@ -2,8 +2,8 @@
  * systemd: a service for the server, and a service with a timer for the ping. For systemd 247 (2020) and
  * newer, which has credentials. Pure.
  */
-import { systemdProgram, systemdText } from "./quoting.ts";
-import type { Command, Problem, Scheduler, Start, State, TextFile } from "./scheduler.ts";
+import { systemdProgram, systemdText, systemdWord } from "./quoting.ts";
+import type { Command, Needs, Problem, Scheduler, Start, State, TextFile } from "./scheduler.ts";
 
 /** Where the units belong. */
 export const UNIT_FOLDER = "/etc/systemd/system";
@@ -42,9 +42,9 @@ export const systemdServe: Scheduler = {
       [`cat ${STATE_FOLDER}/dynip.json`, "shows where your machines are"],
     ],
   }),
-  problems: ({ binary }, clientLogPath) => [
+  problems: ({ binary, needs }) => [
     ...programProblems(binary),
-    ...clientLogProblems(clientLogPath),
+    ...(needs ? [...fileProblems(needs.files), ...commandProblems(needs.command)] : []),
   ],
 };
 
@@ -156,8 +156,10 @@ function listens(pid: number, port: number) {
 }
 
 function serveService(start: Start): string {
+  const { port, needs } = start;
   // Ports below 1024 need a privilege (capabilities(7)).
-  const capability = start.port !== undefined && start.port < 1024 ? "CAP_NET_BIND_SERVICE" : "";
+  const isPrivileged = [port, needs?.httpPort].some((one) => one !== undefined && one < 1024);
+  const capability = isPrivileged ? "CAP_NET_BIND_SERVICE" : "";
   return `# The server of dynip. Its user exists only while it runs, and can write only in ${STATE_FOLDER}:
 # a relative client_log_path starts there, and an absolute one must lie there.
 # "systemctl edit dynip" keeps changes of yours in a file that "dynip init --install" leaves alone.
@@ -179,13 +181,37 @@ RestartPreventExitStatus=3
 # For a server_port below 1024, both are CAP_NET_BIND_SERVICE.
 CapabilityBoundingSet=${capability}
 AmbientCapabilities=${capability}
-# AF_NETLINK lists the addresses of this machine.
-RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK
+${allowances(needs)}
 ${HARDENING}
 
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+/** What the configuration asks for, beside the port and the state folder, and no more. */
+function allowances({ files = {}, httpPort, command, posts }: Partial<Needs> = {}): string {
+  const lines = ["# AF_NETLINK lists the addresses of this machine."];
+  if (command !== undefined || posts) {
+    lines.push("# A command, and looking up the host name of a URL, may need AF_UNIX.");
+    lines.push("RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK");
+  } else {
+    lines.push("RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK");
+  }
+  if (httpPort !== undefined) {
+    lines.push("# Each connection to [http] takes a file.", "LimitNOFILE=65536");
+  }
+  const allowed = filesElsewhere(files).filter(([key, path]) => isAllowed(key, path));
+  const folders = new Set(allowed.map(([, path]) => folderOf(path)));
+  if (folders.size > 0) {
+    // "-": a folder that is missing keeps nothing else from working (systemd.exec(5)).
+    const words = [...folders].map((folder) => systemdWord(`-${folder}`));
+    lines.push(
+      "# Files that the configuration puts there. The service's user must be able to write.",
+    );
+    lines.push(`ReadWritePaths=${words.join(" ")}`);
+  }
+  return lines.join("\n");
 }
 
 function pingService(start: Start): string {
@@ -274,7 +300,7 @@ function programProblems(binary: string): Problem[] {
       hint,
     });
   }
-  if (/^\/(?:home|root|run\/user|tmp|var\/tmp)\//.test(binary)) {
+  if (HIDDEN.test(binary)) {
     problems.push({
       problem: `the service cannot start "${binary}": homes and temporary folders are hidden from it`,
       hint,
@@ -283,12 +309,53 @@ function programProblems(binary: string): Problem[] {
   return problems;
 }
 
-function clientLogProblems(path: string | undefined): Problem[] {
-  if (!path?.startsWith("/") || path.startsWith(`${STATE_FOLDER}/`)) return [];
+/** Folders that ProtectHome and PrivateTmp hide from the services. */
+const HIDDEN = /^\/(?:home|root|run\/user|tmp|var\/tmp)\//;
+
+/**
+ * Whether the service may write a file outside of the state folder. The client log has a journal and a
+ * lock beside it, and belongs there; the other files may be for other programs to read. A file in `/`
+ * would take all of /.
+ */
+function isAllowed(key: string, path: string): boolean {
+  return key !== "client_log_path" && !HIDDEN.test(path) && folderOf(path) !== "";
+}
+
+function fileProblems(files: Needs["files"]): Problem[] {
+  return filesElsewhere(files).map(([key, path]) => {
+    if (!isAllowed(key, path)) {
+      return {
+        problem: `the service cannot write ${key}, "${path}"`,
+        hint: `a relative one, such as "${path.replace(/^.*\//, "")}", is kept in ${STATE_FOLDER}`,
+      };
+    }
+    const folder = folderOf(path);
+    return {
+      problem: `${key} is "${path}": the service can write there if its user can`,
+      hint: `"useradd --system dynip" and "chown dynip ${folder}" let it; or keep a relative one, and copy it`,
+      isWarning: true,
+    };
+  });
+}
+
+/** The files that are not in the state folder, where a relative path starts. */
+function filesElsewhere(files: Needs["files"]): [key: string, path: string][] {
+  return Object.entries(files).filter(
+    (entry): entry is [string, string] =>
+      (entry[1]?.startsWith("/") ?? false) && !entry[1]!.startsWith(`${STATE_FOLDER}/`),
+  );
+}
+
+function folderOf(path: string): string {
+  return path.replace(/\/[^/]*$/, "");
+}
+
+function commandProblems(command: string | undefined): Problem[] {
+  if (command === undefined || !HIDDEN.test(command)) return [];
   return [
     {
-      problem: `the service cannot write client_log_path, "${path}"`,
-      hint: `a relative one, such as "dynip.json", is kept in ${STATE_FOLDER}`,
+      problem: `the service cannot run command in [notify], "${command}": homes and temporary folders are hidden from it`,
+      hint: "put it into /usr/local/bin",
     },
   ];
 }

@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { systemdServe } from "../../src/schedule/systemd.ts";
 import { SCHEDULERS, schedulerFor } from "../../src/schedule/index.ts";
 import {
   clientNextSteps,
@@ -13,7 +14,7 @@ import {
   nextSteps,
   plainClientNextSteps,
 } from "../../src/schedule/next-steps.ts";
-import type { Command, Scheduler, Service, Start } from "../../src/schedule/scheduler.ts";
+import type { Command, Needs, Scheduler, Service, Start } from "../../src/schedule/scheduler.ts";
 
 const GOLDEN = join(import.meta.dir, "golden");
 
@@ -43,10 +44,23 @@ const CLIENT: NewClient = {
   generation: 1,
 };
 
+/** A configuration that asks for all that one can ask for. */
+const NEEDS: Needs = {
+  files: {
+    client_log_path: "dynip.json",
+    hosts_path: "/etc/dynip-hosts.d/hosts",
+    history_path: "/srv/dynip history/100%.jsonl",
+  },
+  httpPort: 28630,
+  command: "/usr/local/bin/on-dynip",
+  posts: true,
+};
+
 const texts = Object.fromEntries([
   ...SCHEDULERS.flatMap((scheduler) =>
     scheduler.platforms.flatMap((platform) => textsFor(scheduler, platform)),
   ),
+  ["linux/systemd-serve-needs.txt", systemdServe.print({ ...STARTS.linux!, needs: NEEDS })],
   ["linux/client-next-steps.txt", clientNextSteps(CLIENT)],
   [
     "linux/client-next-steps-sudo-revoked.txt",

@@ -74,6 +74,6 @@ test.each([
   ["/Users/Documents/dynip.toml", false],
   ["/etc/dynip/dynip.toml", false],
 ])("whether a daemon cannot read %s: %p", (config, isHidden) => {
-  const problems = launchdServe.problems!({ binary: "/usr/local/bin/dynip", config }, undefined);
+  const problems = launchdServe.problems!({ binary: "/usr/local/bin/dynip", config });
   expect(problems.map(({ isWarning }) => isWarning)).toEqual(isHidden ? [true] : []);
 });

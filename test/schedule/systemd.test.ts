@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { systemdPing, systemdServe, UNIT_FOLDER } from "../../src/schedule/systemd.ts";
-import type { Scheduler, State } from "../../src/schedule/scheduler.ts";
+import type { Needs, Scheduler, State } from "../../src/schedule/scheduler.ts";
 import { HARD_NAMES } from "./hard-names.ts";
 import { freePort, receiver, temporaryFolder } from "../temporary.ts";
 
@@ -96,8 +96,8 @@ describe.skipIf(!ANALYZE)(`systemd-analyze${WITHOUT_ANALYZE}`, () => {
 });
 
 describe("a problem is named", () => {
-  const problemsOf = (kind: Scheduler, binary: string, clientLogPath?: string) =>
-    kind.problems!({ binary, config: "/home/ann/dynip.toml" }, clientLogPath);
+  const problemsOf = (kind: Scheduler, binary: string, needs: Needs = { files: {} }) =>
+    kind.problems!({ binary, config: "/home/ann/dynip.toml", needs });
   const BINARY = "/usr/local/bin/dynip";
 
   describe.each([systemdServe, systemdPing])("$kind", (kind) => {
@@ -120,11 +120,56 @@ describe("a problem is named", () => {
   });
 
   test("a client log where the server cannot write; the ping has none", () => {
-    const [problem] = problemsOf(systemdServe, BINARY, "/srv/dynip.json");
-    expect(problem?.problem).toContain('"/srv/dynip.json"');
-    expect(problemsOf(systemdPing, BINARY, "/srv/dynip.json")).toEqual([]);
+    const elsewhere = { files: { client_log_path: "/srv/dynip.json" } };
+    expect(problemsOf(systemdServe, BINARY, elsewhere)).toEqual([
+      {
+        problem: 'the service cannot write client_log_path, "/srv/dynip.json"',
+        hint: 'a relative one, such as "dynip.json", is kept in /var/lib/dynip',
+      },
+    ]);
+    expect(problemsOf(systemdPing, BINARY, elsewhere)).toEqual([]);
     for (const path of ["dynip.json", "log/dynip.json", "/var/lib/dynip/dynip.json"]) {
-      expect(problemsOf(systemdServe, BINARY, path)).toEqual([]);
+      expect(problemsOf(systemdServe, BINARY, { files: { client_log_path: path } })).toEqual([]);
+    }
+  });
+
+  test("a hosts file or a history elsewhere, where its user may not be able to write", () => {
+    const files = {
+      client_log_path: "dynip.json",
+      hosts_path: "/etc/dynip-hosts.d/hosts",
+      history_path: undefined,
+    };
+    expect(problemsOf(systemdServe, BINARY, { files })).toEqual([
+      {
+        problem:
+          'hosts_path is "/etc/dynip-hosts.d/hosts": the service can write there if its user can',
+        hint: '"useradd --system dynip" and "chown dynip /etc/dynip-hosts.d" let it; or keep a relative one, and copy it',
+        isWarning: true,
+      },
+    ]);
+  });
+
+  test("a history in a home, which is hidden from the service, or in /", () => {
+    for (const path of ["/home/ann/history.jsonl", "/history.jsonl"]) {
+      expect(problemsOf(systemdServe, BINARY, { files: { history_path: path } })).toEqual([
+        {
+          problem: `the service cannot write history_path, "${path}"`,
+          hint: 'a relative one, such as "history.jsonl", is kept in /var/lib/dynip',
+        },
+      ]);
+    }
+  });
+
+  test("a command in a home, which is hidden from the service", () => {
+    expect(problemsOf(systemdServe, BINARY, { files: {}, command: "/home/ann/on-dynip" })).toEqual([
+      {
+        problem:
+          'the service cannot run command in [notify], "/home/ann/on-dynip": homes and temporary folders are hidden from it',
+        hint: "put it into /usr/local/bin",
+      },
+    ]);
+    for (const command of ["/usr/local/bin/on-dynip", "logger"]) {
+      expect(problemsOf(systemdServe, BINARY, { files: {}, command })).toEqual([]);
     }
   });
 });
@@ -139,6 +184,70 @@ test("a server_port below 1024 gets the capability that it needs, and no other d
   ]);
   expect(capabilities(1024)).toEqual(["CapabilityBoundingSet=", "AmbientCapabilities="]);
   expect(capabilities()).toEqual(["CapabilityBoundingSet=", "AmbientCapabilities="]);
+});
+
+describe("the service allows what the configuration asks for, and no more", () => {
+  const start = { binary: "/usr/local/bin/dynip", config: "/home/ann/dynip.toml", port: 28630 };
+  const text = (needs?: Needs) => systemdServe.print({ ...start, needs }).split("\n");
+  /** The settings that it has in place of others of a unit of which nothing is asked. */
+  const difference = (needs: Partial<Needs>) => {
+    const usual = text();
+    return text({ files: {}, ...needs }).filter(
+      (line) => !usual.includes(line) && !line.startsWith("#"),
+    );
+  };
+
+  test.each<[string, Partial<Needs>, string[]]>([
+    ["nothing", {}, []],
+    [
+      "files in the state folder",
+      { files: { client_log_path: "a", hosts_path: "b", history_path: "/var/lib/dynip/h" } },
+      [],
+    ],
+    [
+      "files elsewhere",
+      { files: { hosts_path: "/a/b", history_path: "/a/c" } },
+      ["ReadWritePaths=-/a"],
+    ],
+    [
+      "files in two folders",
+      { files: { hosts_path: '/a "1%\\/b', history_path: "/c/d" } },
+      ['ReadWritePaths="-/a \\"1%%\\\\" -/c'],
+    ],
+    [
+      "files where it cannot write",
+      { files: { client_log_path: "/srv/a", hosts_path: "/root/a", history_path: "/a" } },
+      [],
+    ],
+    ["[http]", { httpPort: 28630 }, ["LimitNOFILE=65536"]],
+    [
+      "[http] on a low port",
+      { httpPort: 80 },
+      [
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "LimitNOFILE=65536",
+      ],
+    ],
+    [
+      "a command",
+      { command: "/usr/local/bin/on-dynip" },
+      ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK"],
+    ],
+    ["a URL", { posts: true }, ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK"]],
+  ])("%s", (_, needs, expected) => expect(difference(needs)).toEqual(expected));
+
+  test.skipIf(!ANALYZE)("in the words of systemd", async () => {
+    await using folder = await temporaryFolder();
+    const binary = folder.file("dynip");
+    await writeFile(binary, "#!/bin/sh\n", { mode: 0o755 });
+    const unit = folder.file("dynip.service");
+    const files = Object.fromEntries(HARD_NAMES.map((name) => [name, `/srv/${name}/file`]));
+    const needs = { files, httpPort: 80, command: "x", posts: true };
+    const config = folder.file("dynip.toml");
+    await writeFile(unit, systemdServe.print({ ...start, binary, config, needs }));
+    expect(complaints([unit])).toEqual([]);
+  });
 });
 
 describe("what systemctl show says of the service", () => {

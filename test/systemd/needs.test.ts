@@ -1,0 +1,89 @@
+/** What the server's unit allows on a systemd that runs: `bun run check:systemd`. */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { bootedMachine, DYNIP, FOLDER, type Machine } from "./machine.ts";
+
+const SKIPPED = FOLDER ? "" : " (skipped: bun run check:systemd runs it)";
+const CONFIG = "/home/ann/dynip.toml";
+const README = await Bun.file(join(import.meta.dir, "..", "..", "README.md")).text();
+
+/** The README's unit with this line. */
+function unitWith(line: string): string {
+  return README.split("```ini\n")
+    .find((block) => block.split("```")[0]!.includes(line))!
+    .split("```")[0]!;
+}
+
+/** Installs a server with these lines in [server]; what that said on stderr. */
+async function install(machine: Machine, lines: string): Promise<string> {
+  await machine.sh(`${DYNIP} init ${CONFIG} && sed -i '/^\\[server\\]/r /dev/stdin' ${CONFIG} <<'END'
+${lines}
+END`);
+  const result = await machine.run([DYNIP, "init", "--install", "serve", CONFIG]);
+  expect(result).toMatchObject({ exitCode: 0 });
+  return result.stderr;
+}
+
+const ping = (machine: Machine) => machine.sh(`${DYNIP} ping ${CONFIG}`);
+
+const HOSTS = "attic-pi.dyn.example.com";
+const waitFor = (pattern: string, path: string) =>
+  `until grep -q '${pattern}' ${path}; do sleep 0.05; done`;
+
+describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
+  test("keeps hosts file and history in the state folder, and root's units copy the first", async () => {
+    await using machine = await bootedMachine();
+    const said = await install(
+      machine,
+      'hosts_path = "hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "history.jsonl"',
+    );
+    expect(said).toBe("");
+    const units = {
+      "dynip-hosts.service": unitWith("ExecStart=install "),
+      "dynip-hosts.path": unitWith("PathChanged="),
+    };
+    for (const [name, text] of Object.entries(units)) {
+      await machine.sh(`cat > /etc/systemd/system/${name} <<'END'\n${text}END`);
+    }
+    await machine.sh("systemctl enable --now dynip-hosts.path && systemctl start dynip-hosts");
+    await machine.sh("test ! -s /var/lib/dynip/history.jsonl");
+    await ping(machine);
+    await machine.sh(waitFor(HOSTS, "/etc/dynip-hosts.d/hosts"));
+    expect(await machine.sh("stat -c %a /etc/dynip-hosts.d/hosts")).toBe("644\n");
+    const [line] = (await machine.sh("cat /var/lib/dynip/history.jsonl")).split("\n");
+    expect(JSON.parse(line!)).toMatchObject({ name: "attic-pi", how: "proven" });
+  });
+
+  test("writes them elsewhere as the user dynip, if there is one that can", async () => {
+    await using machine = await bootedMachine();
+    const folder = "/srv/names of dynip";
+    await machine.sh(`useradd --system dynip && mkdir '${folder}' && chown dynip '${folder}'`);
+    const said = await install(
+      machine,
+      `hosts_path = "${folder}/hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "${folder}/history.jsonl"`,
+    );
+    expect(said).toContain("the service can write there if its user can\n");
+    await ping(machine);
+    await machine.sh(waitFor(HOSTS, `'${folder}/hosts'`));
+    expect(await machine.sh(`ls -A '${folder}'`)).toBe("history.jsonl\nhosts\n");
+    expect(await machine.sh(`stat -c %U '${folder}/hosts'`)).toBe("dynip\n");
+    // Nothing else may be written to.
+    const pid = (await machine.sh("systemctl show dynip -P MainPID")).trim();
+    const mounts = await machine.sh(`cat /proc/${pid}/mountinfo`);
+    const writable = mounts
+      .split("\n")
+      .filter((line) => line.includes("/srv/") && / rw[, ]/.test(line));
+    expect(writable).toHaveLength(1);
+  });
+
+  test("says what it cannot write, and goes on", async () => {
+    await using machine = await bootedMachine();
+    await install(machine, 'history_path = "/srv/none/history.jsonl"');
+    await ping(machine);
+    await machine.sh(
+      "until journalctl -u dynip | grep -q 'Cannot write history'; do sleep 0.05; done",
+    );
+    await machine.sh("systemctl is-active dynip");
+  });
+});
