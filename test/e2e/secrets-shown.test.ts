@@ -73,6 +73,8 @@ describe.each(SOME)("%s is not shown", (_, pasted) => {
       `secret = "${pasted}`,
       `[server]\nserver_ip = ${value}`,
       `[server]\nclient_log_path = ${JSON.stringify(`gone/${pasted}/dynip.json`)}`,
+      `[server]\nhosts_domain = ${value}`,
+      `[server]\nhosts_path = ${value}`,
       `[client]\nserver_hostname = ${value}\nclient_name = "nas"`,
       `[client]\nserver_hostname = "127.0.0.1"\nclient_name = ${value}`,
       `[DynIP:Server]\n${pasted}`,
