@@ -1,13 +1,13 @@
 /**
- * The history: a line of JSON for each time that a host was new in a family or had moved.
+ * The history: a line of JSON each time that a host is new in a family or has moved.
  *
  * `{"time":"…","name":"nas","family":"ipv4","address":"…","previous":"…","how":"proven"}`: `time` is
- * UTC, ISO 8601; `previous` is the address before, left out where there was none; `how` is as in
+ * UTC, ISO 8601; `previous` is the address before, left out if there was none; `how` is as in
  * {@link Change}.
  *
  * A line is durable before {@link History.append} resolves, so that a notice can follow it. If the disk
- * refuses, the line is kept in memory and tried again; it may be in the file twice then. What a crash
- * took between the client log and the history is appended at the next start.
+ * refuses, the line is kept in memory and tried again; then it may be in the file twice. If the server is
+ * killed when a move is in the client log and not yet in the history, the next start appends it.
  */
 import type { Change, Host } from "../host.ts";
 import type { Family } from "../protocol/address.ts";
@@ -16,7 +16,7 @@ import { shortName } from "./announce.ts";
 import { Attempts } from "./attempts.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
 
-/** A host that was new or had moved. */
+/** A host that is new or has moved. */
 export interface Move {
   /** Milliseconds since 1970, UTC. */
   readonly time: number;
@@ -86,8 +86,8 @@ export class History {
   }
 
   /**
-   * Reads the last megabyte of the file, and finds what a crash kept from it: the moves that the client
-   * log has and that are newer than the last line, or at most a minute older. Called once, before {@link begin}.
+   * Reads the last megabyte of the file, and finds the moves that it lacks: those of the client log that
+   * are newer than the last line, or at most a minute older. Called once, before {@link begin}.
    */
   async read(): Promise<void> {
     const { file, path, log, reasonOf } = this.#parts;

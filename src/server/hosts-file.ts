@@ -2,8 +2,8 @@
  * The hosts file for a DNS server: `ADDRESS NAME.DOMAIN`, a line for each address of each signed host,
  * sorted by name (hosts(5)). It is replaced whole when an address changes or a host goes.
  *
- * A name that is no DNS name is left out, see isDnsName. So is a plain host, whose address anyone can
- * forge.
+ * Names that are no DNS names are left out, see isDnsName. So are plain hosts: anyone can forge their
+ * addresses.
  */
 import { setImmediate } from "node:timers/promises";
 
@@ -12,7 +12,7 @@ import { isDnsName } from "../protocol/name.ts";
 import type { Log } from "../system/log.ts";
 import { Attempts } from "./attempts.ts";
 
-/** The first line. A file that begins otherwise is somebody else's, and is not replaced. */
+/** The first line. A file with another first line is not replaced: dynip did not write it. */
 export const HOSTS_FILE_HEAD =
   "# The signed hosts of a dynip server, which replaces this file when an address changes.\n";
 
