@@ -76,8 +76,9 @@ export async function startOf(
   };
 }
 
-function needsOf({ server: { client_log_path, hosts_path, history_path } }: Config): Needs {
-  return { files: { client_log_path, hosts_path, history_path } };
+function needsOf({ server, http }: Config): Needs {
+  const { client_log_path, hosts_path, history_path } = server;
+  return { files: { client_log_path, hosts_path, history_path }, httpPort: http?.port };
 }
 
 /** A configuration; one that cannot be read gets a warning and is undefined. */

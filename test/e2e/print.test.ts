@@ -16,7 +16,7 @@ import { SCHEDULERS } from "../../src/schedule/index.ts";
 import { parseWithPython, PYTHON, WITHOUT_PYTHON } from "../python.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { TEST_MS } from "../waiting.ts";
-import { BINARY, dynip, HAS_SIGNALS, newSetup, serve } from "./dynip.ts";
+import { BINARY, dynip, HAS_SIGNALS, newSetup, newSignedSetup, serve } from "./dynip.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -167,6 +167,21 @@ describe.skipIf(isWindows)("launchd runs dynip as the owner of the configuration
       });
     });
   });
+});
+
+test("the server's unit allows what the configuration asks for", async () => {
+  await using setup = await newSignedSetup({
+    server: 'hosts_path = "/etc/dynip-hosts.d/hosts"\nhosts_domain = "dyn.example.com"\n[http]',
+  });
+  const args = ["init", "--print", "systemd-serve", setup.config];
+  const { stdout, stderr } = await dynip(args);
+  expect(stdout.match(/^(?:LimitNOFILE|ReadWritePaths)=.*$/gm)).toEqual([
+    "LimitNOFILE=65536",
+    "ReadWritePaths=-/etc/dynip-hosts.d",
+  ]);
+  expect(stderr).toContain(
+    'warning: hosts_path is "/etc/dynip-hosts.d/hosts": the service can write there if its user can\n',
+  );
 });
 
 test("a client log that the service cannot write gets a warning", async () => {

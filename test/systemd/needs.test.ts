@@ -15,10 +15,13 @@ function unitWith(line: string): string {
     .split("```")[0]!;
 }
 
-/** Installs a server with these lines in [server]; what that said on stderr. */
-async function install(machine: Machine, lines: string): Promise<string> {
+/** Installs a server with these lines in [server], and these sections; what that said on stderr. */
+async function install(machine: Machine, lines: string, sections = ""): Promise<string> {
   await machine.sh(`${DYNIP} init ${CONFIG} && sed -i '/^\\[server\\]/r /dev/stdin' ${CONFIG} <<'END'
 ${lines}
+END
+cat >> ${CONFIG} <<'END'
+${sections}
 END`);
   const result = await machine.run([DYNIP, "init", "--install", "serve", CONFIG]);
   expect(result).toMatchObject({ exitCode: 0 });
@@ -37,8 +40,10 @@ describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
     const said = await install(
       machine,
       'hosts_path = "hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "history.jsonl"',
+      "[http]",
     );
     expect(said).toBe("");
+    expect(await machine.sh("systemctl show dynip -P LimitNOFILE")).toBe("65536\n");
     const units = {
       "dynip-hosts.service": unitWith("ExecStart=install "),
       "dynip-hosts.path": unitWith("PathChanged="),
