@@ -15,6 +15,7 @@ import { WANTED_BYTES } from "../system/receive-buffer.ts";
 import { Announcer } from "../server/announce.ts";
 import { describeCounters, newCounters } from "../server/counters.ts";
 import { Door, type DoorParts, listenLoop, type Signing } from "../server/datagrams.ts";
+import type { History } from "../server/history.ts";
 import type { HttpServer } from "../server/http.ts";
 import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
@@ -66,7 +67,7 @@ export default defineCommand({
         async bind(handlers) {
           const shapes = parts.allowPlain ? undefined : SIGNED_SHAPES;
           const socket = await bindTo(server, { ...handlers, shapes, log });
-          web = await openWeb(loaded, parts, path, log);
+          web = await openWeb(loaded, { ...parts, history: kept?.history }, path, log);
           warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
@@ -127,14 +128,19 @@ async function keepFiles(
  */
 async function openWeb(
   { config: { http } }: LoadedConfig,
-  parts: ServerParts,
+  parts: ServerParts & { history: History | undefined },
   clientLog: string,
   log: Log,
 ): Promise<HttpServer | undefined> {
   if (!http || !parts.signing) return undefined;
   const { startHttp } = await import("./serve-http.ts");
-  const { keyOf } = parts.signing;
-  return await startHttp(http, { ...parts, keyOf, clientLog: () => Bun.file(clientLog) }, log);
+  const { signing, history } = parts;
+  const more = {
+    keyOf: signing.keyOf,
+    clientLog: () => Bun.file(clientLog),
+    lastMoves: (name: string) => history?.lastMoves(name) ?? [],
+  };
+  return await startHttp(http, { ...parts, ...more }, log);
 }
 
 /** What the doors are built from. */

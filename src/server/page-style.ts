@@ -30,6 +30,9 @@ code{display:flex;align-items:center;min-height:3rem;margin:0 -.5rem .375rem;pad
 .long{font-size:min(1.0625rem,calc((100vw - 2rem)/23.6))}
 small{color:var(--soft);font-size:.8125rem;font-variant-numeric:tabular-nums}
 small b{color:var(--ink)}
+details{margin-bottom:-.5rem;color:var(--soft);font-size:.875rem;overflow-wrap:anywhere}
+summary{width:fit-content;padding:.75rem 0;cursor:pointer}
+[role=listitem]{padding:.25rem 0}
 .more,.empty>p{margin:1rem;color:var(--soft)}
 .empty ol{margin:1rem;padding-left:1.5rem}
 .empty li{margin:.75rem 0}
@@ -48,6 +51,7 @@ h3{margin:.6875rem 0}
 .place+.place{margin-top:.25rem}
 .place p{display:block}
 small{display:block}
+details{padding-left:.5rem}
 code{margin:0}
 code,.silent code{background:none}
 code:hover,.silent code:hover{background:var(--box)}
@@ -55,6 +59,6 @@ code:hover,.silent code:hover{background:var(--box)}
 @media print{
 :root{--page:#fff;--ink:#000;--soft:#333;--line:#999;--box:#fff;--alarm:#000;--glow:#fff}
 code{min-height:0;background:none}
-footer{display:none}
+footer,details:not([open]){display:none}
 }
 `;

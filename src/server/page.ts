@@ -7,6 +7,7 @@
  */
 import { describeAge } from "../config/duration.ts";
 import type { Host, Sighting } from "../host.ts";
+import type { Move } from "./history.ts";
 import { STYLE } from "./page-style.ts";
 
 /** One host on the page. */
@@ -15,6 +16,8 @@ export interface PageRow {
   readonly host: Host;
   /** Whether the host has not pinged for longer than it should. */
   readonly isSilent: boolean;
+  /** Its last moves, oldest first; none where there is no history. */
+  readonly moves: readonly Move[];
 }
 
 /** What the page shows. */
@@ -117,12 +120,24 @@ ${rows.map((row) => item(row, now)).join("")}</ul>
 `;
 }
 
-function item({ name, host, isSilent }: PageRow, now: number): string {
+function item({ name, host, isSilent, moves }: PageRow, now: number): string {
   const isPlain = host.counter === undefined;
   const places = [host.ipv4, host.ipv6].map((sighting) =>
     sighting ? place(sighting, { isPlain, isSilent, now }) : "",
   );
-  return `<li><h3>${text(name)}</h3><div>${places.join("")}</div></li>\n`;
+  return `<li><h3>${text(name)}</h3><div>${places.join("")}${history(moves, now)}</div></li>\n`;
+}
+
+/** The last moves, newest first. That a host is new says no more than the rest of its row. */
+function history(moves: readonly Move[], now: number): string {
+  if (moves.every(({ previous }) => previous === undefined)) return "";
+  const lines = moves.toReversed().map(({ time, address, previous, how }) => {
+    const where = previous === undefined ? `at ${address}` : `from ${previous} to ${address}`;
+    const source = how === "proven" ? "" : ` <small>${how}</small>`;
+    return `<div role="listitem">${timeElement(time, now)} ${where}${source}</div>`;
+  });
+  return `
+<details><summary>Last moves</summary><div role="list">${lines.join("")}</div></details>`;
 }
 
 /** One address, and what is known of it. The address stands alone, so that a tap selects nothing else. */

@@ -7,6 +7,7 @@ import { runProcess } from "../processes.ts";
 import { sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 import { dynip, HAS_SIGNALS, newSignedSetup, serve } from "./dynip.ts";
+import { newWeb } from "./web.ts";
 import { openPeer } from "./wire.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -70,6 +71,28 @@ onLinux("a line for each host that is new or has moved, and for nothing else", a
   expect((await stat(lab.path)).mode & 0o777).toBe(0o600);
   await server.stop("SIGTERM");
   expect((await readdir(lab.folder)).sort()).toEqual(["dynip.json", "dynip.toml", "history.jsonl"]);
+});
+
+test("what a router claims is in it as claimed, and the page shows the last moves after a restart, too", async () => {
+  await using web = await newWeb({ server: 'history_path = "history.jsonl"' });
+  const lines = async () => (await readFile(web.file("history.jsonl"), "utf8")).split("\n");
+  for (const [index, address] of ["203.0.113.7", "203.0.113.9", "203.0.113.9"].entries()) {
+    const answer = await web.get(`/nic/update?myip=${address}`, "home");
+    expect(await answer.text()).toBe(`${index < 2 ? "good" : "nochg"} ${address}`);
+  }
+  await eventually("two lines", async () => (await lines()).length === 3);
+  expect(JSON.parse((await lines())[1]!)).toMatchObject({
+    name: "home",
+    address: "203.0.113.9",
+    previous: "203.0.113.7",
+    how: "claimed",
+  });
+  const MOVE = "from 203.0.113.7 to 203.0.113.9 <small>claimed</small>";
+  const shows = async () => (await (await web.get("/", "phone")).text()).includes(MOVE);
+  await eventually("the move on the page", shows); // which is made anew after a second
+  await web.server.stop("SIGTERM");
+  await using _again = await serve([web.config]);
+  expect(await shows()).toBe(true);
 });
 
 onUnix("it goes on after a crash, behind a line that was cut off", async () => {

@@ -79,11 +79,22 @@ const ROWS: readonly PageRow[] = [
   {
     name: "attic-pi",
     isSilent: true,
+    moves: [],
     host: { counter: 1, ipv4: at("198.51.100.9", 3 * DAY + HOUR, 19 * DAY) },
   },
   {
     name: "nas",
     isSilent: false,
+    moves: [
+      {
+        time: NOW - 26 * HOUR,
+        name: "nas",
+        family: "ipv4",
+        address: "203.0.113.52",
+        previous: "198.51.100.77",
+        how: "proven",
+      },
+    ],
     host: {
       counter: 1,
       ipv4: at("203.0.113.52", 4 * MINUTE, 26 * HOUR),
@@ -93,11 +104,13 @@ const ROWS: readonly PageRow[] = [
   {
     name: "printer",
     isSilent: false,
+    moves: [],
     host: { ipv4: at("203.0.113.52", 3 * MINUTE, 26 * HOUR) },
   },
   {
     name: "router",
     isSilent: false,
+    moves: [],
     host: { counter: 0, ipv4: { ...at("192.0.2.200", 5 * HOUR, 5 * HOUR), claimed: true } },
   },
 ];

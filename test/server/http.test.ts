@@ -38,6 +38,7 @@ function newDoor({ isBroken = false } = {}) {
     readers: new Set(["phone", "laptop"]),
     keyOf,
     announcer: new Announcer({ log, isPublic: false, monotonic }),
+    lastMoves: () => [],
     clientLog: () => {
       if (isBroken) throw new Error("boom");
       return Bun.file("/nowhere/dynip.json");

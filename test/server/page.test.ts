@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 
 import type { Host, Sighting } from "../../src/host.ts";
+import type { Move } from "../../src/server/history.ts";
 import { MAX_ROWS, type PageRow, renderPage, STYLE_HASH } from "../../src/server/page.ts";
 
 const NOW = Date.parse("2026-11-24T20:16:05.250Z");
@@ -18,8 +19,11 @@ const sighting = (seenAgo: number, stay: number, address = "192.0.2.1"): Sightin
 });
 
 /** A signed host that pinged a minute ago, unless told otherwise. */
-function row(name: string, { isSilent = false, ...host }: Partial<PageRow> & Host = {}): PageRow {
-  return { name, isSilent, host: { counter: 1, ipv4: sighting(MINUTE, HOUR), ...host } };
+function row(
+  name: string,
+  { isSilent = false, moves = [], ...host }: Partial<PageRow> & Host = {},
+): PageRow {
+  return { name, isSilent, moves, host: { counter: 1, ipv4: sighting(MINUTE, HOUR), ...host } };
 }
 
 /** Everything that the host's only sighting is said to be. */
@@ -122,6 +126,45 @@ describe("how an address was reported", () => {
     const texts = textsOf(render([row("nas", { ipv6 })]));
     const said = texts.filter((part) => /proven|claimed|plain/.test(part));
     expect(said).toEqual(["proven by ping", "claimed by dyndns2"]);
+  });
+});
+
+describe("the last moves of a host", () => {
+  const move = (ago: number, address: string, previous?: string): Move => ({
+    time: NOW - ago,
+    name: "nas",
+    family: "ipv4",
+    address,
+    ...(previous !== undefined && { previous }),
+    how: "proven",
+  });
+  const shown = (...moves: Move[]) => {
+    const details = /<details>([^]*?)<\/details>/.exec(render([row("nas", { moves })]))?.[1];
+    return details?.split(/<[^>]*>/).filter((part) => part.trim() !== "");
+  };
+
+  test("are folded, newest first, with how they were reported where no ping proved it", () => {
+    expect(
+      shown(
+        move(3 * DAY, "192.0.2.1"),
+        { ...move(2 * DAY, "192.0.2.2", "192.0.2.1"), how: "claimed" },
+        move(HOUR, "192.0.2.3", "192.0.2.2"),
+      ),
+    ).toEqual([
+      "Last moves",
+      "24 Nov, 19:16 UTC",
+      " from 192.0.2.2 to 192.0.2.3",
+      "22 Nov, 20:16 UTC",
+      " from 192.0.2.1 to 192.0.2.2 ",
+      "claimed",
+      "21 Nov, 20:16 UTC",
+      " at 192.0.2.1",
+    ]);
+  });
+
+  test("are not shown of a host that is new, or where there is no history", () => {
+    expect(shown(move(HOUR, "192.0.2.1"))).toBeUndefined();
+    expect(shown()).toBeUndefined();
   });
 });
 
