@@ -8,11 +8,11 @@
  */
 import type { Change } from "../host.ts";
 import { familyOf, isPrivate } from "../protocol/address.ts";
-import { cutUtf8 } from "../protocol/message.ts";
 import type { Log } from "../system/log.ts";
 import type { Reason } from "./counters.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
+import { newsOf, PLAIN_NEWS_PER_SECOND, shortName } from "./news.ts";
 
 /** What is limited by itself, so that one kind of message leaves the others their share. */
 type LimitedKind = "signed" | "plain" | "wrong MAC" | "login" | "return";
@@ -51,7 +51,7 @@ export class Announcer {
     this.#info = isShown("info", log) ? log.info : undefined;
     this.#debug = isShown("debug", log) ? log.debug : undefined;
     this.#monotonic = monotonic;
-    this.#mayShowPlain = limitPerSecond(PLAIN_CHANGES_PER_SECOND, monotonic);
+    this.#mayShowPlain = limitPerSecond(PLAIN_NEWS_PER_SECOND, monotonic);
     this.#mayWarnOfMac = limitPerSecond(1, monotonic);
     this.#mayWarnOfLogin = limitPerSecond(1, monotonic);
     this.#limits = {
@@ -65,20 +65,20 @@ export class Announcer {
 
   /** Says that a record changed: news at the normal level, all else with `-v`. */
   changed(change: Change): void {
-    const { name, family, before, now, how } = change;
-    const { address } = now[family]!;
-    const isSame =
-      before?.[family]?.address === address &&
-      (before.counter === undefined) === (now.counter === undefined);
+    const { name, how } = change;
     const source = how === "claimed" ? ", as its router says" : "";
-    if (isSame) return this.#info?.(`${shortName(name)} is still at ${address}${source}`);
-    const news = describeNews(change, address) + source;
+    const news = newsOf(change);
+    if (news === undefined) {
+      const { address } = change.now[change.family]!;
+      return this.#info?.(`${shortName(name)} is still at ${address}${source}`);
+    }
+    const { address, previous } = news;
+    const message = news.message + source;
     // Anyone can send plain pings: they must not fill the log in a minute, either.
     const isAllowed = how !== "plain" || this.#mayShowPlain(ALL);
     const kind = how === "plain" ? "plain" : "signed";
-    if (!isAllowed || !this.#write(kind, name, "log", news)) return this.#info?.(news);
+    if (!isAllowed || !this.#write(kind, name, "log", message)) return this.#info?.(message);
     if (this.#isPublic && isPrivate(address)) this.#warnOfNat(name, address);
-    const previous = before?.[family]?.address;
     if (previous !== undefined) this.#warnOfReturn(name, previous, address);
   }
 
@@ -188,9 +188,6 @@ export class Announcer {
   }
 }
 
-/** Changes by plain pings that are shown without -v. */
-const PLAIN_CHANGES_PER_SECOND = 10;
-
 /** The key of a limit that is one for all. */
 const ALL = 0;
 
@@ -198,9 +195,6 @@ const HOUR_MS = 3_600_000;
 
 /** The names whose last address is kept; more that move at once are not two machines of one name. */
 const MAX_LEFT = 10_000;
-
-/** The length of a name in a message: the line stays under 300 bytes. */
-const SHOWN_NAME_BYTES = 100;
 
 /** The time, the level and the newline of a line in the log. */
 const LINE_OVERHEAD = 40;
@@ -243,23 +237,4 @@ const WARNINGS: Partial<Record<Reason, Warning>> = {
 /** Whether a log shows a level; one that does not say so shows all. */
 function isShown(level: "info" | "debug", { shown = "debug" }: Log): boolean {
   return shown === "debug" || shown === level;
-}
-
-function describeNews({ name, family, before, now }: Change, address: string): string {
-  const shown = shortName(name);
-  if (before === undefined) return `new host ${shown} at ${address}`;
-  if (before.counter === undefined && now.counter !== undefined) {
-    return `${shown} at ${address} is signed from now on`;
-  }
-  const previous = before[family]?.address;
-  return previous === undefined
-    ? `${shown} is at ${address}, too`
-    : `${shown} moved from ${previous} to ${address}`;
-}
-
-/** A name, cut where it is long, for messages. */
-export function shortName(name: string): string {
-  const bytes = Buffer.from(name);
-  if (bytes.length <= SHOWN_NAME_BYTES) return name;
-  return `${new TextDecoder().decode(cutUtf8(bytes, SHOWN_NAME_BYTES))}…`;
 }

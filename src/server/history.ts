@@ -12,9 +12,9 @@
 import type { Change, Host } from "../host.ts";
 import type { Family } from "../protocol/address.ts";
 import type { Log } from "../system/log.ts";
-import { shortName } from "./announce.ts";
 import { Attempts } from "./attempts.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
+import { shortName } from "./news.ts";
 
 /** A host that is new or has moved. */
 export interface Move {
