@@ -10,6 +10,7 @@ import { defaultsOf, type Keys, SECTIONS, SWITCHES, TOP_LEVEL, type Values } fro
 import { isTable, listed, Must } from "./readers.ts";
 
 export type ServerConfig = Values<typeof SECTIONS.server>;
+export type NotifyConfig = Values<typeof SECTIONS.notify>;
 export type ClientConfig = Values<typeof SECTIONS.client>;
 export type HttpConfig = Values<typeof SECTIONS.http>;
 
@@ -26,6 +27,7 @@ type Switch = keyof typeof SWITCHES;
 export const DEFAULTS: Omit<Config, keyof typeof TOP_LEVEL> = {
   server: defaultsOf(SECTIONS.server),
   http: undefined,
+  notify: defaultsOf(SECTIONS.notify),
   client: defaultsOf(SECTIONS.client),
 };
 
@@ -54,6 +56,7 @@ export function parseConfig(text: string, path: string): Config {
     ...readKeys(topLevel, TOP_LEVEL, path),
     server,
     http: document["http"] === undefined ? undefined : section("http", SECTIONS.http),
+    notify: section("notify", SECTIONS.notify),
     client: section("client", SECTIONS.client),
   };
 }

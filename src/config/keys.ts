@@ -13,6 +13,7 @@ import {
   SIGNED_PREFIX,
 } from "../protocol/message.ts";
 import { withoutSecrets } from "../system/redact.ts";
+import { parseDuration } from "./duration.ts";
 import {
   checked,
   isCount,
@@ -20,11 +21,13 @@ import {
   Must,
   oneOf,
   readBoolean,
+  readCommand,
   readCount,
   type Reader,
   readFilePath,
   readKey,
   readPort,
+  readWebAddress,
   show,
 } from "./readers.ts";
 
@@ -194,6 +197,39 @@ export const SECTIONS = {
       comment: "The TCP port to listen on.",
     }),
   },
+  /** Nothing is told where neither a command nor a URL is given. */
+  notify: {
+    /** A program and its arguments; undefined for none. */
+    command: key<readonly string[] | undefined>({
+      default: undefined,
+      read: readCommand,
+      comment:
+        "A program to run when a host is new, moved, fell silent or came back, and its arguments: a list, " +
+        "no shell. It is told what happened by the environment (DYNIP_EVENT, DYNIP_NAME, DYNIP_ADDRESS and " +
+        "others) and by JSON on its standard input.",
+      example: '["/usr/local/bin/on-dynip"]',
+    }),
+    /** An http or https URL; undefined for none. */
+    url: key<string | undefined>({
+      default: undefined,
+      read: readWebAddress,
+      comment:
+        "A URL to which the same JSON is posted, such as a webhook of ntfy, Gotify, Slack, Mattermost or " +
+        "Discord.",
+      example: '"https://ntfy.sh/my-home?tpl=1&m={{.message}}"',
+    }),
+    /** Milliseconds, at least 1,000, Infinity for never; by name, `*` for every signed host. */
+    silent_after: key<ReadonlyMap<string, number>>({
+      default: new Map([["*", 15 * 60_000]]),
+      read: readSilentAfter,
+      comment:
+        'How long a host is not heard of before it is silent: a time such as "15m" or "3d", or "never". "*" ' +
+        "is every host whose pings are signed. A host that sends plain pings, or whose router reports for " +
+        "it, is watched only if it is named here.",
+      example: 'laptop = "3d"',
+      absent: '`"*" = "15m"`',
+    }),
+  },
   client: {
     /** Host names or IP addresses, each of which is pinged; empty where the file gives none. */
     server_hostname: key<readonly string[]>({
@@ -300,3 +336,19 @@ function readGenerations(value: unknown): ReadonlyMap<string, number> {
   }
   return new Map(Object.entries(value as Readonly<Record<string, number>>));
 }
+
+function readSilentAfter(value: unknown): ReadonlyMap<string, number> {
+  if (!isTable(value)) throw new Must("a section, [notify.silent_after]", show(value));
+  const after = new Map(SECTIONS.notify.silent_after.default);
+  for (const [name, text] of Object.entries(value)) {
+    if (!isPlainName(name)) throw new Must('names of hosts, or "*"', `for "${name}"`);
+    const time = typeof text === "string" ? parseDuration(text) : undefined;
+    if (text === "never") after.set(name, Number.POSITIVE_INFINITY);
+    else if (time !== undefined && time >= 1000 && time <= MAX_SILENCE_MS) after.set(name, time);
+    else throw new Must(SILENCE_RULE, `${show(text)} for "${name}"`);
+  }
+  return after;
+}
+
+const SILENCE_RULE = 'a time from "1s" to "10000d", such as "15m", "12h" or "3d", or "never"';
+const MAX_SILENCE_MS = 10_000 * 86_400_000;

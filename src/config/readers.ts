@@ -56,6 +56,26 @@ export const readFilePath = checked<string>(
   "the path of a file",
 );
 
+/** Takes a program and its arguments. */
+export const readCommand = checked<readonly string[]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.every((part) => typeof part === "string" && !part.includes("\0")) &&
+    Boolean(value[0]),
+  'a list of a program and its arguments, such as ["/usr/local/bin/on-dynip"]',
+);
+
+/** Takes a URL to post to. Its errors do not show the value: who knows such a URL can often post to it. */
+export const readWebAddress: Reader<string> = (value) => {
+  const url = typeof value === "string" ? URL.parse(value) : null;
+  if (url && WEB.includes(url.protocol) && value === (value as string).trim()) {
+    return value as string;
+  }
+  throw new Must('a URL that begins with "https://" or "http://"');
+};
+
+const WEB: readonly string[] = ["http:", "https:"];
+
 /** Decodes a secret or a key: 32 bytes. Its errors do not show the value. */
 export const readKey: Reader<Uint8Array> = (value) => {
   const key = typeof value === "string" ? decodeKey(value) : undefined;

@@ -21,12 +21,13 @@ export interface ConfigValues {
 /** A commented configuration of a server: TOML. */
 export function configText({ secret, server, client }: ConfigValues): string {
   return fileText(
-    "The configuration of dynip, in TOML. The server reads [server], a client reads [client]; a " +
+    "The configuration of dynip, in TOML. The server reads [server] and [notify], a client reads [client]; a " +
       "machine may do without the section that it does not read. Text behind a # is a comment.",
     [
       keysText(TOP_LEVEL, { secret }),
       sectionText("server", SECTIONS.server, server),
       ...Object.entries(SWITCHES).map(([section, text]) => switchText(section as Switch, text)),
+      sectionText("notify", SECTIONS.notify, {}),
       sectionText("client", SECTIONS.client, client),
     ],
   );

@@ -33,7 +33,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   clientLog: "the client log cannot be opened, read or written",
   config: "the configuration cannot be found, read or written",
   serverHostname: "server_hostname is missing",
-  notSent: "the ping or the question could not be sent",
+  notSent: "the ping, the question or the test notice could not be sent",
   noAcknowledgement: "the server did not acknowledge the ping, or did not answer the question",
   unknown: "the server does not know the name, or does not tell this asker",
   bind: "the server cannot listen on its address and port",

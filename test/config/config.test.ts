@@ -42,6 +42,7 @@ test("an empty file has DynIP 0.1e's defaults", () => {
       generations: new Map(),
     },
     http: undefined,
+    notify: { command: undefined, url: undefined, silent_after: new Map([["*", 900_000]]) },
     client: {
       server_hostname: [],
       server_port: 28630,
@@ -213,15 +214,15 @@ describe("an error names the mistake", () => {
     ],
     [
       "server_port = 1",
-      'unknown key "server_port" / every key but secret belongs under [server], [http] or [client]',
+      'unknown key "server_port" / every key but secret belongs under [server], [http], [notify] or [client]',
     ],
     [
       "[sever]\nserver_port = 1",
-      "unknown section [sever] / the sections are [server], [http] and [client]",
+      "unknown section [sever] / the sections are [server], [http], [notify] and [client]",
     ],
     [
       "[constructor]",
-      "unknown section [constructor] / the sections are [server], [http] and [client]",
+      "unknown section [constructor] / the sections are [server], [http], [notify] and [client]",
     ],
     [
       '[client]\nserver_hostname = ["vps", 1]',

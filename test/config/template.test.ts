@@ -9,9 +9,10 @@ const SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const text = configText({ secret: SECRET, server: {}, client: { server_hostname: "localhost" } });
 
 test("the configuration that init writes reads back as its values and the defaults", () => {
-  const { secret, server, client } = parseConfig(text, "x");
+  const { secret, server, notify, client } = parseConfig(text, "x");
   expect(encodeKey(secret!)).toBe(SECRET);
   expect(server).toEqual(DEFAULTS.server);
+  expect(notify).toEqual(DEFAULTS.notify);
   expect(client).toEqual({ ...DEFAULTS.client, server_hostname: ["localhost"] });
 });
 
@@ -62,7 +63,9 @@ test("its examples are valid values", () => {
     expect(text).toContain(`\n# ${line}\n`);
     withExamples = withExamples.replace(`\n# ${line}\n`, `\n${line}\n`);
   }
-  const { server, client } = parseConfig(withExamples, "x");
+  const { server, notify, client } = parseConfig(withExamples, "x");
+  expect(notify.command).toEqual(["/usr/local/bin/on-dynip"]);
+  expect(notify.silent_after.get("laptop")).toBe(3 * 86_400_000);
   expect(server.generations).toEqual(new Map([["laptop", 2]]));
   expect(client.client_name).toBe("nas");
 });
