@@ -57,6 +57,8 @@ export async function manualPage(time: number): Promise<string> {
 
     mdoc.macro("Sh", "ENVIRONMENT"),
     ...mdoc.list(ENVIRONMENT.map(([name, meaning]) => [mdoc.inline("Ev", name), meaning])),
+    mdoc.text(NOTICES),
+    ...mdoc.list(NOTICE.map(([name, meaning]) => [mdoc.inline("Ev", name), meaning])),
 
     mdoc.macro("Sh", "FILES"),
     ...mdoc.list(FILES.map(([path, meaning]) => [mdoc.inline("Pa", path), meaning])),
@@ -94,6 +96,24 @@ const ENVIRONMENT = [
   ["DYNIP_KEY_FILE", "A file with the client's own key. It replaces that of the configuration."],
 ] as const;
 
+const NOTICES = `The command of [notify] gets, beside the environment of the server without its secret, what
+happened. What is not known is empty. The same is JSON on its standard input.`;
+
+const NOTICE = [
+  ["DYNIP_EVENT", "new, moved, silent, back or test."],
+  ["DYNIP_NAME", "The name of the host; empty for silent and back."],
+  ["DYNIP_NAMES", "The names of all hosts that the event is about, separated by spaces."],
+  ["DYNIP_FAMILY", "ipv4 or ipv6."],
+  ["DYNIP_ADDRESS", "The address of the host."],
+  ["DYNIP_PREVIOUS", "The address that it had before."],
+  [
+    "DYNIP_HOW",
+    "How the address was reported: proven, by a signed ping; plain, which anyone can forge.",
+  ],
+  ["DYNIP_TIME", "When it happened: ISO 8601, UTC. A notice that is told again has the same time."],
+  ["DYNIP_MESSAGE", "The notice in words."],
+] as const;
+
 const LOG = DEFAULTS.server.client_log_path;
 
 const FILES = [
@@ -102,6 +122,7 @@ const FILES = [
   [LOG, "The client log: JSON, one line for each host. It is in the folder of the configuration."],
   [`${LOG}.journal.1, .2`, "Records that are not in the log yet, while the server runs."],
   [`${LOG}.journal.1.bad`, "What a power cut left half written. It was never acknowledged."],
+  [`${LOG}.silent`, "Which hosts were told to be silent, where [notify] asks for notices."],
   [`${LOG}.lock`, "Prevents a second server from using the same log."],
 ] as const;
 

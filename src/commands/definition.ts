@@ -4,6 +4,7 @@
  */
 import type { ArgsDef, CommandDef, Resolvable, SubCommandsDef } from "citty";
 
+export { version } from "../../package.json";
 import { systemConfigPath } from "../config/find.ts";
 import { EXIT, type ExitName } from "../system/errors.ts";
 import type { Level } from "../system/log.ts";

@@ -2,7 +2,7 @@
 import { defineCommand } from "citty";
 
 import ping from "./ping.ts";
-import { version } from "../../package.json";
+import { version } from "./definition.ts";
 
 /** The commit and the target of this executable; build.ts defines it. */
 declare const BUILD: string;

@@ -17,6 +17,7 @@ import { describeCounters, newCounters } from "../server/counters.ts";
 import { Door, type DoorParts, listenLoop, type Signing } from "../server/datagrams.ts";
 import type { History } from "../server/history.ts";
 import type { HttpServer } from "../server/http.ts";
+import type { Notifier } from "../server/notify.ts";
 import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
@@ -28,10 +29,21 @@ export default defineCommand({
   meta: {
     name: "serve",
     description: "Record the name, address and time of every ping, until stopped",
-    exits: ["ok", "usage", "clientLog", "config", "bind"],
+    exits: ["ok", "usage", "clientLog", "config", "notSent", "bind"],
   },
-  args: { ...CONFIG_ARG, ...LOG_ARGS },
+  args: {
+    ...CONFIG_ARG,
+    "test-notify": {
+      type: "boolean",
+      description: "Do not serve: send a test notice in every way that [notify] names",
+    },
+    ...LOG_ARGS,
+  },
   async run({ args }) {
+    if (args["test-notify"]) {
+      const { testNotices } = await import("./notify.ts");
+      return await testNotices(await loadConfig(args.config), logLevel(args, "log"));
+    }
     Bun.unsafe.setJITPolicy(1); // a server runs for months: compile earlier than build.ts sets for pings
     const log = createLog({ level: logLevel(args, "log"), timestamps: true });
     const loaded = await loadConfig(args.config);
@@ -58,10 +70,18 @@ export default defineCommand({
     const path = clientLogPath(loaded);
     const clientLog = await openClientLog(path, { log });
     const parts = makeParts(server, secret, clientLog, log);
+    let notifier: Notifier | undefined;
     let web: HttpServer | undefined;
     let kept: KeptFiles | undefined;
     try {
-      kept = await keepFiles(loaded, clientLog, parts.recorder, log);
+      kept = await keepFiles(loaded, clientLog, log);
+      notifier = await openNotifier(loaded, clientLog, log);
+      if (kept || notifier) {
+        parts.recorder.subscribe(async (change) => {
+          await kept?.changed(change); // the history has it before it is told
+          notifier?.changed(change);
+        });
+      }
       await listenLoop({
         door: new Door(parts),
         async bind(handlers) {
@@ -72,6 +92,7 @@ export default defineCommand({
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
           kept?.begin();
+          notifier?.begin();
           return socket;
         },
         stopOthers: async () => await web?.stop(),
@@ -81,7 +102,10 @@ export default defineCommand({
       });
     } finally {
       // What an edit of the log has removed is known when the log is closed.
-      await clientLog.close().finally(() => kept?.close());
+      await clientLog
+        .close()
+        .finally(() => kept?.close())
+        .finally(() => notifier?.stop());
     }
     log.log(`stopped: ${describeCounters(parts.counters, web?.requests)}`);
   },
@@ -110,15 +134,12 @@ function warnOfPorts({ path, config: { server, client } }: LoadedConfig, log: Lo
 async function keepFiles(
   loaded: LoadedConfig,
   clientLog: ClientLog,
-  recorder: Recorder,
   log: Log,
 ): Promise<KeptFiles | undefined> {
   const { hosts_path, history_path } = loaded.config.server;
   if (hosts_path === undefined && history_path === undefined) return undefined;
   const { KeptFiles } = await import("./kept-files.ts");
-  const kept = await KeptFiles.open(loaded, clientLog, log);
-  recorder.subscribe((change) => kept.changed(change));
-  return kept;
+  return await KeptFiles.open(loaded, clientLog, log);
 }
 
 /**
@@ -141,6 +162,18 @@ async function openWeb(
     lastMoves: (name: string) => history?.lastMoves(name) ?? [],
   };
   return await startHttp(http, { ...parts, ...more }, log);
+}
+
+/** What tells of hosts; undefined where the configuration names no way of telling. */
+async function openNotifier(
+  loaded: LoadedConfig,
+  clientLog: ClientLog,
+  log: Log,
+): Promise<Notifier | undefined> {
+  const { command, url } = loaded.config.notify;
+  if (command === undefined && url === undefined) return undefined;
+  const { openNotices } = await import("./notify.ts");
+  return await openNotices(loaded, clientLog, log);
 }
 
 /** What the doors are built from. */

@@ -36,14 +36,15 @@ export class DailyLimit {
     this.#monotonic = monotonic;
   }
 
+  /** Whether {@link take} would let one more message of a key pass. */
+  has(key: string): boolean {
+    this.#beginDay();
+    return this.#left > 0 && (this.#counts.get(key) ?? 0) < this.#options.perKey;
+  }
+
   /** @param bytes the length of the message */
   take(key: string, bytes: number): Verdict {
-    const now = this.#monotonic();
-    if (now >= this.#end) {
-      this.#end = now + DAY_MS;
-      this.#left = this.#options.bytes;
-      this.#counts.clear();
-    }
+    this.#beginDay();
     const count = (this.#counts.get(key) ?? 0) + 1;
     // Keys are kept only while something is left, so that they cannot use up the memory.
     if (this.#left <= 0 || count > this.#options.perKey) return "left out";
@@ -51,6 +52,14 @@ export class DailyLimit {
     this.#left -= bytes;
     if (this.#left <= 0) return "last of all";
     return count === this.#options.perKey ? "last of key" : "written";
+  }
+
+  #beginDay(): void {
+    const now = this.#monotonic();
+    if (now < this.#end) return;
+    this.#end = now + DAY_MS;
+    this.#left = this.#options.bytes;
+    this.#counts.clear();
   }
 }
 

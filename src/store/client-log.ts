@@ -174,6 +174,11 @@ export class ClientLog {
     );
   }
 
+  /** The file that is kept: the one that a symbolic link names. */
+  get target(): string {
+    return this.#opened.target;
+  }
+
   /**
    * Begins to keep the log: makes a new one; carries over one of DynIP 0.1e; writes what the journal
    * had into it. Called when the server is sure to run, so that a server that cannot start changes

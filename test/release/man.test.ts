@@ -54,11 +54,20 @@ test("the page has every environment variable of the source, and no other", asyn
     for (const name of text.match(/\bDYNIP_[A-Z_]*[A-Z]\b/g) ?? []) expect(named).toContain(name);
   }
   expect([...named].sort()).toEqual([
+    "DYNIP_ADDRESS",
     "DYNIP_CONFIG",
+    "DYNIP_EVENT",
+    "DYNIP_FAMILY",
+    "DYNIP_HOW",
     "DYNIP_KEY",
     "DYNIP_KEY_FILE",
+    "DYNIP_MESSAGE",
+    "DYNIP_NAME",
+    "DYNIP_NAMES",
+    "DYNIP_PREVIOUS",
     "DYNIP_SECRET",
     "DYNIP_SECRET_FILE",
+    "DYNIP_TIME",
   ]);
 });
 
