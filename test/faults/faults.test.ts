@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 
 import { fullDisk } from "./full-disk.ts";
 import { kills } from "./kills.ts";
+import { noticeFaults } from "./notices.ts";
 import type { Outcome } from "./outcome.ts";
 import { FORGETTING, powerCuts } from "./power-cuts.ts";
 import { readOnlyFolder } from "./read-only.ts";
@@ -62,6 +63,14 @@ test(
 test(
   "a disk that refuses any file operation: no acknowledgement, and it recovers",
   async () => expectNothingLost(await refusals(["EIO"], () => {}, { seed, every: 4 })),
+  TIMEOUT_MS,
+);
+
+test(
+  "a kill, a power cut or an error while silence is told: each is told, and once, or says so",
+  async () => {
+    expectNothingLost(await noticeFaults({ lucks: 1, seed, every: 9 }, () => {}));
+  },
   TIMEOUT_MS,
 );
 

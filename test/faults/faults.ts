@@ -6,6 +6,7 @@
  */
 import { fullDisk } from "./full-disk.ts";
 import { kills } from "./kills.ts";
+import { noticeFaults } from "./notices.ts";
 import { type Outcome, type Progress, table } from "./outcome.ts";
 import { FORGETTING, powerCuts } from "./power-cuts.ts";
 import { readOnlyFolder } from "./read-only.ts";
@@ -29,6 +30,7 @@ for (const [what, run] of [
     (progress: Progress) => tornPages({ sizes: SIZES, images: 256, seed }, progress),
   ],
   ["a disk that refuses", (progress: Progress) => refusals(CODES, progress)],
+  ["notices", (progress: Progress) => noticeFaults({ lucks: 5, seed }, progress)],
   ["a full disk", fullDisk],
   ["a read-only folder", readOnlyFolder],
 ] as [string, (progress: Progress) => Promise<Outcome[]>][]) {
