@@ -64,7 +64,6 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   "server/page-style.ts": [],
   "server/questions.ts": [],
   "server/registry.ts": [],
-  "server/silence.ts": [],
   "server/watch.ts": [],
   "store/format.ts": [],
   "store/host-table.ts": [],

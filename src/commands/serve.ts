@@ -16,7 +16,7 @@ import { Announcer } from "../server/announce.ts";
 import { describeCounters, newCounters } from "../server/counters.ts";
 import { Door, type DoorParts, listenLoop, type Signing } from "../server/datagrams.ts";
 import type { History } from "../server/history.ts";
-import type { HttpServer } from "../server/http.ts";
+import type { HttpParts, HttpServer } from "../server/http.ts";
 import type { Notifier } from "../server/notify.ts";
 import { Recorder } from "../server/recorder.ts";
 import { Registry } from "../server/registry.ts";
@@ -67,6 +67,7 @@ export default defineCommand({
       });
     }
 
+    const begun = Date.now();
     const path = clientLogPath(loaded);
     const clientLog = await openClientLog(path, { log });
     const parts = makeParts(server, secret, clientLog, log);
@@ -87,7 +88,8 @@ export default defineCommand({
         async bind(handlers) {
           const shapes = parts.allowPlain ? undefined : SIGNED_SHAPES;
           const socket = await bindTo(server, { ...handlers, shapes, log });
-          web = await openWeb(loaded, { ...parts, history: kept?.history }, path, log);
+          const rest = { ...parts, history: kept?.history };
+          web = await openWeb(loaded, rest, path, () => notifier?.listeningSince ?? begun, log);
           warnOfBuffer(socket, log);
           log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
           clientLog.begin();
@@ -145,20 +147,26 @@ async function keepFiles(
 /**
  * Listens for HTTP, where the configuration has `[http]`, and so a secret.
  * @param clientLog the path of the client log
+ * @param listeningSince see watch.ts
  * @throws UserError (exit code 8) when the port cannot be bound
  */
 async function openWeb(
-  { config: { http } }: LoadedConfig,
+  { config: { http, notify } }: LoadedConfig,
   parts: ServerParts & { history: History | undefined },
   clientLog: string,
+  listeningSince: () => number,
   log: Log,
 ): Promise<HttpServer | undefined> {
   if (!http || !parts.signing) return undefined;
   const { startHttp } = await import("./serve-http.ts");
+  const { isSilent } = await import("../server/watch.ts");
   const { signing, history } = parts;
+  const whether: HttpParts["isSilent"] = (name, host, time) =>
+    isSilent(notify.silent_after, [name, host], { time, listeningSince: listeningSince() });
   const more = {
     keyOf: signing.keyOf,
     clientLog: () => Bun.file(clientLog),
+    isSilent: whether,
     lastMoves: (name: string) => history?.lastMoves(name) ?? [],
   };
   return await startHttp(http, { ...parts, ...more }, log);

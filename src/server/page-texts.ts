@@ -5,7 +5,6 @@
 import type { Host, HostStore } from "../host.ts";
 import type { Move } from "./history.ts";
 import { type PageRow, renderPage } from "./page.ts";
-import { isSilent } from "./silence.ts";
 
 export interface PageParts {
   hosts: Pick<HostStore, "get" | "size" | typeof Symbol.iterator>;
@@ -13,6 +12,8 @@ export interface PageParts {
   readers: ReadonlySet<string>;
   /** The last moves of a host, oldest first; none where there is no history. */
   lastMoves: (name: string) => readonly Move[];
+  /** Whether a host is silent at a time, milliseconds since 1970, UTC. */
+  isSilent: (name: string, host: Host, time: number) => boolean;
   /** Milliseconds since 1970, UTC. */
   now: () => number;
   /** Milliseconds of a monotonic clock. */
@@ -51,8 +52,8 @@ export class PageTexts {
   }
 
   #row(name: string, host: Host, time: number): PageRow {
-    const moves = this.#parts.lastMoves(name);
-    return { name, host, isSilent: isSilent(host, time), moves };
+    const { isSilent, lastMoves } = this.#parts;
+    return { name, host, isSilent: isSilent(name, host, time), moves: lastMoves(name) };
   }
 
   /** What is kept, or, where that is old, a new one. */

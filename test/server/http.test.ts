@@ -43,6 +43,7 @@ function newDoor({ isBroken = false } = {}) {
       if (isBroken) throw new Error("boom");
       return Bun.file("/nowhere/dynip.json");
     },
+    isSilent: (_, { ipv4 }, time) => time - ipv4!.lastSeen > 15 * 60_000,
     now: () => NOON,
     monotonic,
     log,
