@@ -63,6 +63,28 @@ test.each<[string, { ip: string; port: number }]>([
 const KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const KEY_BYTES = Uint8Array.from({ length: 32 }, (_, index) => index);
 
+test("what is told of, and after how long a host is silent", () => {
+  const { notify } = parse(`
+    [notify]
+    command = ["/usr/local/bin/on-dynip", "", "$HOME"]
+    url = "https://ntfy.sh/my-home?tpl=1&m={{.message}}"
+    [notify.silent_after]
+    laptop = "3d"
+    Kris-PC = "12h"
+    guest = "never"
+  `);
+  expect(notify).toEqual({
+    command: ["/usr/local/bin/on-dynip", "", "$HOME"],
+    url: "https://ntfy.sh/my-home?tpl=1&m={{.message}}",
+    silent_after: new Map([
+      ["*", 15 * 60_000],
+      ["laptop", 3 * 86_400_000],
+      ["Kris-PC", 12 * 3_600_000],
+      ["guest", Infinity],
+    ]),
+  });
+});
+
 test("a value of the file holds for its section only", () => {
   const { secret, server, client } = parse(`
     secret = "${KEY}"
@@ -252,6 +274,38 @@ describe("an error names the mistake", () => {
     [
       "[server.generations]\nLaptop = 2",
       'generations in [server] is for "Laptop", must be names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+    ],
+    [
+      '[notify]\ncommand = "/usr/local/bin/on-dynip"',
+      'command in [notify] is "/usr/local/bin/on-dynip", must be a list of a program and its arguments, such as ["/usr/local/bin/on-dynip"]',
+    ],
+    [
+      '[notify]\ncommand = ["", "x"]',
+      'command in [notify] is ["","x"], must be a list of a program and its arguments, such as ["/usr/local/bin/on-dynip"]',
+    ],
+    [
+      '[notify]\nurl = "file:///etc/secret-topic"',
+      'url in [notify] is malformed, must be a URL that begins with "https://" or "http://"',
+    ],
+    [
+      '[notify]\nurl = "ntfy.sh/secret-topic"',
+      'url in [notify] is malformed, must be a URL that begins with "https://" or "http://"',
+    ],
+    [
+      '[notify]\nsilent_after = "15m"',
+      'silent_after in [notify] is "15m", must be a section, [notify.silent_after]',
+    ],
+    [
+      "[notify.silent_after]\nnas = 15",
+      'silent_after in [notify] is 15 for "nas", must be a time from "1s" to "10000d", such as "15m", "12h" or "3d", or "never"',
+    ],
+    [
+      '[notify.silent_after]\nnas = "0s"',
+      'silent_after in [notify] is "0s" for "nas", must be a time from "1s" to "10000d", such as "15m", "12h" or "3d", or "never"',
+    ],
+    [
+      '[notify.silent_after]\n"my nas" = "1h"',
+      'silent_after in [notify] is for "my nas", must be names of hosts, or "*"',
     ],
     ["server = 1", '"server" must be a section, [server]'],
     ["[[server]]", '"server" must be a section, [server]'],

@@ -144,28 +144,6 @@ describe("a URL", () => {
     expect(hook.requests).toHaveLength(1);
   });
 
-  test("that fails is tried again, with the newest news, and said once", async () => {
-    await using hook = receiver(
-      (count) => new Response("broken\nsecond line", { status: count < 2 ? 500 : 200 }),
-    );
-    await using setup = await newNotified(`url = "${hook.url}"`);
-    await using server = await serve([setup.config]);
-    await report(server, "nas");
-    const host = new URL(hook.url).host;
-    await server.said(`Cannot tell by POST to ${host}: 500 Internal Server Error: broken\n`);
-    await report(server, "nas", "127.0.0.2");
-    await report(server, "nas", "127.0.0.3");
-    await report(server, "pi", "127.0.0.4");
-    await eventually("the second try", () => hook.requests.length >= 2, 15_000);
-    expect(hook.requests[1]!.at - hook.requests[0]!.at).toBeGreaterThan(9000);
-    expect(hook.requests[1]!.body.title).toBe("dynip: 2 notices");
-    expect(hook.requests[1]!.body.message).toBe(
-      "nas moved from 127.0.0.2 to 127.0.0.3\nnew host pi at 127.0.0.4",
-    );
-    expect(hook.requests[1]!.body.events).toHaveLength(2);
-    await server.said(`POST to ${host} works again\n`);
-  });
-
   test("that redirects is not followed", async () => {
     await using other = receiver();
     await using hook = receiver(() => Response.redirect(other.url, 307));
@@ -363,10 +341,33 @@ async function memoryOf(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
 }
 
-describe("silence", () => {
-  const SHORT = '[notify.silent_after]\n"*" = "3s"';
+// Together, since they wait.
+describe.concurrent("what takes its time:", () => {
+  const SHORT = '[notify.silent_after]\n"*" = "2s"';
 
-  test("and return are told, each once, across restarts and kill -9", async () => {
+  test("a URL that fails is tried again, with the newest news, and said once", async () => {
+    await using hook = receiver(
+      (count) => new Response("broken\nsecond line", { status: count < 2 ? 500 : 200 }),
+    );
+    await using setup = await newNotified(`url = "${hook.url}"`);
+    await using server = await serve([setup.config]);
+    await report(server, "nas");
+    const host = new URL(hook.url).host;
+    await server.said(`Cannot tell by POST to ${host}: 500 Internal Server Error: broken\n`);
+    await report(server, "nas", "127.0.0.2");
+    await report(server, "nas", "127.0.0.3");
+    await report(server, "pi", "127.0.0.4");
+    await eventually("the second try", () => hook.requests.length >= 2, 15_000);
+    expect(hook.requests[1]!.at - hook.requests[0]!.at).toBeGreaterThan(9000);
+    expect(hook.requests[1]!.body.title).toBe("dynip: 2 notices");
+    expect(hook.requests[1]!.body.message).toBe(
+      "nas moved from 127.0.0.2 to 127.0.0.3\nnew host pi at 127.0.0.4",
+    );
+    expect(hook.requests[1]!.body.events).toHaveLength(2);
+    await server.said(`POST to ${host} works again\n`);
+  });
+
+  test("silence and return are told, each once, across restarts and kill -9", async () => {
     await using hook = receiver();
     await using setup = await newNotified(`url = "${hook.url}"\n${SHORT}`);
     {
@@ -384,19 +385,21 @@ describe("silence", () => {
     );
     for (let times = 0; times < 2; times++) {
       await using server = await serve([setup.config]);
-      await Bun.sleep(4500); // longer than silent_after and its window
+      await Bun.sleep(3500); // longer than silent_after and its window
       await server.stop("SIGKILL");
     }
     expect(hook.requests).toHaveLength(2);
     await using server = await serve([setup.config]);
-    await report(server, "nas");
-    await hook.got(3);
+    await eventually("its return", async () => {
+      await report(server, "nas");
+      return hook.requests.length === 3;
+    });
     expect(hook.messages()[2]).toMatch(/^nas is back at 127\.0\.0\.1 after \d+ seconds$/);
-    await hook.got(4); // silent again
+    await hook.got(4); // it is silent again
     expect(Object.keys((await kept(setup.path)).silent)).toEqual(["nas"]);
   });
 
-  test("of a receiver that hangs: killed while it is told, it is told again and says so", async () => {
+  test("silence that was being told when the server was killed is told again, and says so", async () => {
     await using hook = receiver((count) =>
       count === 2 ? new Promise<Response>(() => {}) : new Response("ok"),
     );
