@@ -15,6 +15,7 @@ interface Options {
   hosts?: HostMap;
   kept?: KeptSilence | undefined;
   ways?: readonly string[];
+  after?: number;
 }
 
 /** A notifier with ways that write what they are told, and what is kept, in one list. */
@@ -23,6 +24,7 @@ function newNotifier({
   hosts = new HostMap(),
   kept,
   ways = ["url"],
+  after = 15 * MINUTE,
 }: Options = {}) {
   const { sleep } = simulation.clientParts();
   const log = recordedLog();
@@ -44,7 +46,7 @@ function newNotifier({
         },
       ]),
     ),
-    silentAfter: new Map([["*", 15 * MINUTE]]),
+    silentAfter: new Map([["*", after]]),
     hosts,
     kept,
     async keep(next) {
@@ -233,6 +235,16 @@ describe("silence", () => {
       `url: ${SILENT_NAS}`,
       expect.stringMatching(/^url: nas is back/),
     ]);
+  });
+
+  test("of a host that comes and goes is told 50 times a day", async () => {
+    const made = newNotifier({ after: MINUTE });
+    made.notifier.begin();
+    for (let times = 0; times < 60; times++) {
+      made.hosts.set("nas", hostAt("192.0.2.1", made.simulation.time, 1));
+      await made.simulation.pass(2 * MINUTE);
+    }
+    expect(made.happened.filter((line) => line.startsWith("url"))).toHaveLength(50);
   });
 
   test("a disk that refuses does not keep it from being told, and is said once", async () => {

@@ -31,9 +31,10 @@ class World {
   #watch: Watch | undefined;
   #told: ReadonlyMap<string, number> = new Map();
   #silentAfter: SilentAfter;
-  readonly #limit = new DailyLimit({ bytes: Infinity, perKey: 50 }, () => this.elapsed);
+  readonly #limit: DailyLimit;
 
-  constructor(names: readonly string[] = [], silentAfter = DEFAULT) {
+  constructor(names: readonly string[] = [], silentAfter = DEFAULT, perDay = 50) {
+    this.#limit = new DailyLimit({ bytes: Infinity, perKey: perDay }, () => this.elapsed);
     this.#silentAfter = silentAfter;
     for (const name of names) this.ping(name);
     this.start();
@@ -171,6 +172,17 @@ describe("the scenarios of the design", () => {
     const world = new World(FIVE);
     world.pass(HOUR);
     world.pass(HOUR, false);
+    world.pass(DAY);
+    expect(world.messages).toEqual([]);
+  });
+
+  test("the server is asleep for an hour, and the hosts reach it only ten minutes later", () => {
+    const world = new World(FIVE);
+    world.pass(HOUR);
+    world.pass(HOUR, false);
+    world.offline(...FIVE);
+    world.pass(10 * MINUTE);
+    world.online(...FIVE);
     world.pass(DAY);
     expect(world.messages).toEqual([]);
   });
@@ -430,22 +442,46 @@ describe("more of what happens", () => {
     expect(world.messages).toEqual([]);
   });
 
-  test("a host is told of at most 50 times a day, and then again as it is by then", () => {
+  test.each([50, 5])(
+    "a host is told of at most %p times a day, and then as it is by then",
+    (limit) => {
+      const world = new World(["nas", "pi"], DEFAULT, limit);
+      for (let times = 0; times < 30; times++) {
+        world.offline("nas");
+        world.pass(20 * MINUTE + 5 * SECOND);
+        world.online("nas");
+        world.pass(20 * MINUTE - 5 * SECOND);
+      }
+      expect(world.messages).toHaveLength(limit);
+      const isToldSilent = world.messages.at(-1) === "silent:nas";
+      world.pass(2 * DAY);
+      expect(world.messages.slice(limit)).toEqual(isToldSilent ? ["back:nas"] : []);
+    },
+  );
+
+  test("a host that pings once amid its silence is not told to be back after a restart", () => {
     const world = new World(["nas", "pi"]);
-    for (let times = 0; times < 36; times++) {
-      world.offline("nas");
-      world.pass(20 * MINUTE);
-      world.online("nas");
-      world.pass(20 * MINUTE);
-    }
-    const first = world.messages.length;
-    expect(first).toBeLessThanOrEqual(50);
-    expect(first).toBeGreaterThan(40);
     world.offline("nas");
-    world.pass(2 * DAY);
-    expect(world.messages.slice(first)).toEqual(
-      world.messages.at(first - 1) === "silent:nas" ? [] : ["silent:nas"],
-    );
+    world.pass(HOUR);
+    world.ping("nas");
+    world.pass(MINUTE);
+    world.stop();
+    world.pass(HOUR);
+    world.start();
+    world.pass(DAY);
+    expect(world.messages).toEqual(["silent:nas"]);
+  });
+
+  test("a host with three days that was away for a week is told 15 minutes after the start", () => {
+    const world = new World(["laptop", "pi"], new Map([...DEFAULT, ["laptop", 3 * DAY]]));
+    world.stop();
+    world.pass(7 * DAY);
+    world.offline("laptop");
+    world.start();
+    world.pass(14 * MINUTE);
+    expect(world.messages).toEqual([]);
+    world.pass(10 * MINUTE);
+    expect(world.messages).toEqual(["silent:laptop"]);
   });
 
   test("while no digest can be told, the window stays open, and one digest has it all", () => {
