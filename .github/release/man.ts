@@ -108,7 +108,7 @@ const NOTICE = [
   ["DYNIP_PREVIOUS", "The address that it had before."],
   [
     "DYNIP_HOW",
-    "How the address was reported: proven, by a signed ping; plain, which anyone can forge.",
+    "How the address was reported: proven, claimed by a router, or plain, which anyone can forge.",
   ],
   ["DYNIP_TIME", "When it happened: ISO 8601, UTC. A notice that is told again has the same time."],
   ["DYNIP_MESSAGE", "The notice in words."],

@@ -336,6 +336,38 @@ onUnix("a command", () => {
   });
 });
 
+onUnix("the README's command", () => {
+  test("sends mail", async () => {
+    const readme = await readFile(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+    const text = /```sh\n(#!\/bin\/sh\n# \/usr\/local\/bin\/on-dynip\n[^]*?)```/.exec(readme)![1]!;
+    await using setup = await newNotified("");
+    const path = await script(setup.path, "on-dynip", text);
+    await script(setup.path, "sendmail", 'cat > "$(dirname "$0")/mail$1"');
+    await writeFile(setup.config, `${await readFile(setup.config, "utf8")}command = [${path}]\n`);
+    const env = { PATH: `${setup.path}:${process.env["PATH"]}` };
+    const { exitCode } = await dynip(["serve", "--test-notify", setup.config], { env });
+    expect(exitCode).toBe(0);
+    expect(await readFile(setup.file("mail-t"), "utf8")).toMatch(
+      /^To: ann@example\.com\nSubject: this is a test of dynip's notices\n\n2\d{3}-.*Z\n$/,
+    );
+  });
+
+  test("gets the JSON that the README shows", async () => {
+    const readme = await readFile(join(import.meta.dir, "..", "..", "README.md"), "utf8");
+    const shown = JSON.parse(/```json\n(\{\s+"title"[^]*?)```/.exec(readme)![1]!) as Body;
+    await using hook = receiver();
+    await using setup = await newNotified(`url = "${hook.url}"`);
+    await using server = await serve([setup.config]);
+    await report(server, "nas");
+    await hook.got(1);
+    await report(server, "nas", "127.0.0.2");
+    await hook.got(2);
+    const { body } = hook.requests[1]!;
+    expect(Object.keys(body)).toEqual(Object.keys(shown));
+    expect(Object.keys(body.events[0]!)).toEqual(Object.keys(shown.events[0]!));
+  });
+});
+
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "VmRSS: 0 kB");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
