@@ -76,9 +76,14 @@ export async function startOf(
   };
 }
 
-function needsOf({ server, http }: Config): Needs {
+function needsOf({ server, http, notify }: Config): Needs {
   const { client_log_path, hosts_path, history_path } = server;
-  return { files: { client_log_path, hosts_path, history_path }, httpPort: http?.port };
+  return {
+    files: { client_log_path, hosts_path, history_path },
+    httpPort: http?.port,
+    command: notify.command?.[0],
+    posts: notify.url !== undefined,
+  };
 }
 
 /** A configuration; one that cannot be read gets a warning and is undefined. */
