@@ -17,10 +17,13 @@ export interface News {
   readonly message: string;
 }
 
-/** Says what is news in a change; undefined for a host that is still where it was. */
-export function newsOf({ name, family, before, now }: Change): News | undefined {
+/**
+ * Says what is news in a change; undefined for a host that is still where it was.
+ * @param shown the name in the message
+ */
+export function newsOf(change: Change, shown = shortName(change.name)): News | undefined {
+  const { family, before, now } = change;
   const { address } = now[family]!;
-  const shown = shortName(name);
   if (before === undefined) {
     const message = `new host ${shown} at ${address}`;
     return { event: "new", address, previous: undefined, message };

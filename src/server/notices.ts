@@ -55,23 +55,15 @@ export interface NoticeBody {
 }
 
 /**
- * A notice of a new host or another address.
+ * A notice of a new host or another address; the news has its name {@link harmless}.
  * @param isLast whether no more is told of this host today
  */
 export function noticeOfNews(
-  change: Change,
-  { event, address, previous }: News,
+  { name, family, how, time }: Change,
+  { event, address, previous, message }: News,
   isLast: boolean,
 ): Notice {
-  const { name, family, how } = change;
-  const shown = harmless(name);
-  const title = event === "new" ? `new host ${shown}` : `${shown} moved`;
-  const message =
-    event === "new"
-      ? `new host ${shown} at ${address}`
-      : previous === undefined
-        ? `${shown} is at ${address}, too`
-        : `${shown} moved from ${previous} to ${address}`;
+  const title = event === "new" ? `new host ${harmless(name)}` : `${harmless(name)} moved`;
   const last = isLast ? "; no more of it today: it was told too often" : "";
   return {
     key: `${family} ${name}`,
@@ -85,10 +77,18 @@ export function noticeOfNews(
         address,
         ...(previous !== undefined && { previous }),
         how,
-        time: timeOf(change.time),
+        time: timeOf(time),
       },
     ],
   };
+}
+
+/**
+ * A name without characters that mean something to those who show a message: `@everyone` and
+ * `<!channel>` call people in chats, and anyone can send a plain ping with that name.
+ */
+export function harmless(name: string): string {
+  return shortName(name).replace(/[^\p{L}\p{M}\p{N}._…-]/gu, "?");
 }
 
 /** Where a host is, for a notice of its return; undefined where it is not known any more. */
@@ -186,14 +186,6 @@ function are(hosts: readonly Silence[], state: string, shown = SHOWN_NAMES): str
   const last = names.pop()!;
   if (names.length === 0) return `${last} is ${state}`;
   return `${names.join(", ")} and ${last} are ${state}`;
-}
-
-/**
- * A name without characters that mean something to those who show a message: `@everyone` and
- * `<!channel>` call people in chats, and anyone can send a plain ping with that name.
- */
-function harmless(name: string): string {
-  return shortName(name).replace(/[^\p{L}\p{M}\p{N}._…-]/gu, "?");
 }
 
 /** Names, separated by spaces, as many as fit into a variable on every system. */

@@ -14,7 +14,7 @@ import type { Change } from "../host.ts";
 import { DailyLimit, NEWS_PER_DAY, type Verdict } from "./daily-limit.ts";
 import { limitPerSecond } from "./limit.ts";
 import { newsOf, PLAIN_NEWS_PER_SECOND } from "./news.ts";
-import { noticeOfDigest, noticeOfNews } from "./notices.ts";
+import { harmless, noticeOfDigest, noticeOfNews } from "./notices.ts";
 import { type Hooks, Outbox, type OutboxParts, type Way } from "./outbox.ts";
 import {
   type Digest,
@@ -110,7 +110,7 @@ export class Notifier {
 
   /** Tells of a change that is news. Returns at once. */
   changed(change: Change): void {
-    const news = newsOf(change);
+    const news = newsOf(change, harmless(change.name));
     const verdict = news && this.#take(change, news.message);
     if (news === undefined || verdict === "left out") return;
     const notice = noticeOfNews(change, news, verdict === "last of key");

@@ -5,6 +5,7 @@ import type { Change, Host } from "../../src/host.ts";
 import { newsOf } from "../../src/server/news.ts";
 import {
   bodyOf,
+  harmless,
   noticeOfDigest,
   noticeOfNews,
   testNotice,
@@ -63,7 +64,7 @@ describe("news", () => {
 
 function newsNotice(name: string, before: Host | undefined, now: Host, isLast = false) {
   const change = changeOf(name, before, now);
-  return noticeOfNews(change, newsOf(change)!, isLast);
+  return noticeOfNews(change, newsOf(change, harmless(name))!, isLast);
 }
 
 test("a notice of a move, as JSON and as variables", () => {
