@@ -252,6 +252,7 @@ server_port = 28632
         allow_plain: true, // for the old clients
         generations: {},
       },
+      notify: { silent_after: {} },
       client: { server_hostname: "vps.example.com", server_port: 28632, family: "any" },
     });
     expect(await readFile(folder.file("old.conf"), "utf8")).toBe(OLD);

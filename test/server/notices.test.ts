@@ -112,6 +112,13 @@ test("a name from a plain ping calls nobody in a chat, and is exact in the event
   expect(message).toStartWith("new host Kris-büro.1 at ");
 });
 
+test("an address that a router reports is said to be so", () => {
+  const change = { ...changeOf("nas", undefined, hostAt("192.0.2.1", 0)), how: "claimed" as const };
+  const { message, events } = noticeOfNews(change, newsOf(change)!, false);
+  expect(message).toBe("new host nas at 192.0.2.1, as its router says");
+  expect(events[0]!.how).toBe("claimed");
+});
+
 test("the last notice of a host on a day says so", () => {
   const { message } = newsNotice("nas", hostAt("192.0.2.1", 1), hostAt("192.0.2.2", 2), true);
   expect(message).toEndWith("; no more of it today: it was told too often");
