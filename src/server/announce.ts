@@ -11,7 +11,7 @@ import { familyOf, isPrivate } from "../protocol/address.ts";
 import type { Log } from "../system/log.ts";
 import type { Reason } from "./counters.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
-import { limitPerSecond } from "./limit.ts";
+import { ALL, limitPerSecond } from "./limit.ts";
 import { newsOf, PLAIN_NEWS_PER_SECOND, shortName } from "./news.ts";
 
 /** What is limited by itself, so that one kind of message leaves the others their share. */
@@ -187,9 +187,6 @@ export class Announcer {
     this.#behindNat.add(name);
   }
 }
-
-/** The key of a limit that is one for all. */
-const ALL = 0;
 
 const HOUR_MS = 3_600_000;
 

@@ -5,6 +5,9 @@
  * is slow for texts that are made to collide, see name-map.ts.
  */
 
+/** The key of a limit that is one for all. */
+export const ALL = 0;
+
 /**
  * Allows each key a number of times in a second. Keys are forgotten every second, so that they take
  * no memory that lasts.

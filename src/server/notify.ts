@@ -12,7 +12,7 @@
  */
 import type { Change } from "../host.ts";
 import { DailyLimit, NEWS_PER_DAY, type Verdict } from "./daily-limit.ts";
-import { limitPerSecond } from "./limit.ts";
+import { ALL, limitPerSecond } from "./limit.ts";
 import { newsOf, PLAIN_NEWS_PER_SECOND } from "./news.ts";
 import { harmless, noticeOfDigest, noticeOfNews } from "./notices.ts";
 import { type Hooks, Outbox, type OutboxParts, type Way } from "./outbox.ts";
@@ -66,7 +66,7 @@ export class Notifier {
   readonly #outboxes: ReadonlyMap<string, Outbox>;
   readonly #watch: Watch;
   readonly #limits: Readonly<Record<"signed" | "plain" | "silence", DailyLimit>>;
-  readonly #mayTellPlain: (key: string) => boolean;
+  readonly #mayTellPlain: (key: number) => boolean;
   readonly #stopping = new AbortController();
   #telling: Telling | undefined;
   #ticking: Promise<void> = Promise.resolve();
@@ -200,7 +200,7 @@ export class Notifier {
 
   /** Counts a message. What anyone can send is told ten times a second at most. */
   #take({ name, how }: Change, message: string): Verdict {
-    if (how === "plain" && !this.#mayTellPlain("")) return "left out";
+    if (how === "plain" && !this.#mayTellPlain(ALL)) return "left out";
     const kind = how === "plain" ? "plain" : "signed";
     return this.#limits[kind].take(name, Buffer.byteLength(message));
   }
