@@ -4,7 +4,7 @@
  * reading of a hosts file is written here from its plugin `hosts`.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { canonicalAddress } from "../../src/protocol/address.ts";
@@ -228,12 +228,12 @@ describe.skipIf(noBind !== undefined)(`BIND${skipped(noBind)}`, () => {
     await using folder = await temporaryFolder();
     await using named = await startNamed({ name: `${DOMAIN}.`, key: "dynip", updates: policy });
     const script = folder.file("script");
-    const text = blockOf("#!/bin/sh\ncase $DYNIP_EVENT")
+    const text = blockOf("#!/bin/sh\ncase $DYNIP_EVENT:")
       .replace("/etc/dynip/dns.key", `'${named.file("key")}'`)
       .replace("server 127.0.0.1", `server 127.0.0.1 ${named.port}`);
     expect(text.trim().split("\n").length).toBeLessThan(12);
     await writeFile(script, text, { mode: 0o755 });
-    const tell = (event: string, name: string, family: string, address: string) =>
+    const tell = (event: string, name: string, family: string, address: string, how = "proven") =>
       runProcess([script], {
         env: {
           ...cleanEnvironment(),
@@ -243,6 +243,7 @@ describe.skipIf(noBind !== undefined)(`BIND${skipped(noBind)}`, () => {
           DYNIP_FAMILY: family,
           DYNIP_ADDRESS: address,
           DYNIP_PREVIOUS: "",
+          DYNIP_HOW: how,
           DYNIP_TIME: "2026-11-22T13:01:02.123Z",
           DYNIP_MESSAGE: "a message",
         },
@@ -259,9 +260,21 @@ describe.skipIf(noBind !== undefined)(`BIND${skipped(noBind)}`, () => {
     for (const event of ["silent", "back", "test"]) {
       expect(await tell(event, "nas", "ipv4", "203.0.113.66")).toEqual(DONE);
     }
+    expect(await tell("moved", "nas", "ipv4", "203.0.113.66", "plain")).toEqual(DONE);
     for (const name of ["*", "a b", "x;y", "NAS", "ns\nsend"]) {
       expect(await tell("new", name, "ipv4", "203.0.113.66")).toEqual(DONE);
     }
     expect([await a(), await aaaa()]).toEqual([["198.51.100.9"], ["2001:db8::7"]]);
+    expect(await tell("moved", "nas", "ipv4", "203.0.113.9", "claimed")).toEqual(DONE);
+    expect(await a()).toEqual(["203.0.113.9"]);
+
+    // The server itself runs it.
+    await using setup = await newSignedSetup();
+    await appendFile(setup.config, `[notify]\ncommand = [${JSON.stringify(script)}]\n`);
+    const env = { PATH: PATH_WITH_SBIN };
+    await using server = await serve([setup.config], { env });
+    await using peer = await openPeer(server.port);
+    expect((await peer.exchange("nas")).type).toBe("A");
+    await eventually("nas at 127.0.0.1", async () => Bun.deepEquals(await a(), ["127.0.0.1"]));
   });
 });

@@ -1,6 +1,6 @@
 /** The history that the compiled server keeps, and the README's jq that reads it. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { runProcess } from "../processes.ts";
@@ -93,6 +93,22 @@ test("what a router claims is in it as claimed, and the page shows the last move
   await web.server.stop("SIGTERM");
   await using _again = await serve([web.config]);
   expect(await shows()).toBe(true);
+});
+
+onUnix("a line is on the disk before the notice goes out", async () => {
+  await using lab = await newLab();
+  const script = lab.file("on-dynip");
+  await writeFile(
+    script,
+    `#!/bin/sh\ngrep -c "\\"name\\":\\"$DYNIP_NAME\\"" '${lab.path}' >> '${lab.file("told")}'\n`,
+    { mode: 0o755 },
+  );
+  await appendFile(lab.config, `[notify]\ncommand = [${JSON.stringify(script)}]\n`);
+  await using server = await serve([lab.config]);
+  for (const name of ["nas", "pi", "tv"]) await lab.ping(server.port, name, "127.0.0.1");
+  const told = () => readFile(lab.file("told"), "utf8").catch(() => "");
+  await eventually("three notices", async () => (await told()).length === 6);
+  expect(await told()).toBe("1\n1\n1\n");
 });
 
 onUnix("it goes on after a crash, behind a line that was cut off", async () => {

@@ -15,14 +15,20 @@ function unitWith(line: string): string {
     .split("```")[0]!;
 }
 
-/** Installs a server with these lines in [server], and these sections; what that said on stderr. */
-async function install(machine: Machine, lines: string, sections = ""): Promise<string> {
-  await machine.sh(`${DYNIP} init ${CONFIG} && sed -i '/^\\[server\\]/r /dev/stdin' ${CONFIG} <<'END'
-${lines}
-END
-cat >> ${CONFIG} <<'END'
-${sections}
+/** Installs a server with these lines in its sections, and more sections; what that said on stderr. */
+async function install(
+  machine: Machine,
+  sections: Readonly<Record<string, string>>,
+  more = "",
+): Promise<string> {
+  await machine.sh(`${DYNIP} init ${CONFIG} && cat >> ${CONFIG} <<'END'
+${more}
 END`);
+  for (const [name, lines] of Object.entries(sections)) {
+    await machine.sh(`sed -i '/^\\[${name}\\]/r /dev/stdin' ${CONFIG} <<'END'
+${lines}
+END`);
+  }
   const result = await machine.run([DYNIP, "init", "--install", "serve", CONFIG]);
   expect(result).toMatchObject({ exitCode: 0 });
   return result.stderr;
@@ -39,7 +45,10 @@ describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
     await using machine = await bootedMachine();
     const said = await install(
       machine,
-      'hosts_path = "hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "history.jsonl"',
+      {
+        server:
+          'hosts_path = "hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "history.jsonl"',
+      },
       "[http]",
     );
     expect(said).toBe("");
@@ -64,10 +73,9 @@ describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
     await using machine = await bootedMachine();
     const folder = "/srv/names of dynip";
     await machine.sh(`useradd --system dynip && mkdir '${folder}' && chown dynip '${folder}'`);
-    const said = await install(
-      machine,
-      `hosts_path = "${folder}/hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "${folder}/history.jsonl"`,
-    );
+    const said = await install(machine, {
+      server: `hosts_path = "${folder}/hosts"\nhosts_domain = "dyn.example.com"\nhistory_path = "${folder}/history.jsonl"`,
+    });
     expect(said).toContain("the service can write there if its user can\n");
     await ping(machine);
     await machine.sh(waitFor(HOSTS, `'${folder}/hosts'`));
@@ -82,9 +90,31 @@ describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
     expect(writable).toHaveLength(1);
   });
 
+  test("runs a command, which can log, write in the state folder and nowhere else", async () => {
+    await using machine = await bootedMachine();
+    await machine.sh(`cat > /usr/local/bin/on-dynip <<'END'
+#!/bin/sh
+logger --tag on-dynip "$DYNIP_MESSAGE"
+cd /var/lib/dynip && echo "$DYNIP_EVENT $DYNIP_NAME" > told
+for folder in /etc /usr/local /srv; do touch $folder/here && echo $folder >> told; done
+cat /home/ann/dynip.toml && echo "sees a home" >> told
+setpriv --ruid 0 true && echo "is root" >> told
+exit 0
+END
+chmod 755 /usr/local/bin/on-dynip`);
+    await install(machine, { notify: 'command = ["/usr/local/bin/on-dynip"]' });
+    await ping(machine);
+    await machine.sh(waitFor("new attic-pi", "/var/lib/dynip/told"));
+    await machine.sh(
+      "until journalctl -t on-dynip | grep -q 'new host attic-pi'; do sleep 0.05; done",
+    );
+    await machine.sh("journalctl --sync");
+    expect(await machine.sh("cat /var/lib/dynip/told")).toBe("new attic-pi\n");
+  });
+
   test("says what it cannot write, and goes on", async () => {
     await using machine = await bootedMachine();
-    await install(machine, 'history_path = "/srv/none/history.jsonl"');
+    await install(machine, { server: 'history_path = "/srv/none/history.jsonl"' });
     await ping(machine);
     await machine.sh(
       "until journalctl -u dynip | grep -q 'Cannot write history'; do sleep 0.05; done",
