@@ -9,7 +9,8 @@
  * refuses, the line is kept in memory and tried again; then it may be in the file twice. If the server is
  * killed when a move is in the client log and not yet in the history, the next start appends it.
  */
-import type { Change, Host } from "../host.ts";
+import type { Change, Host, HostStore } from "../host.ts";
+import { NameMap } from "../name-map.ts";
 import type { Family } from "../protocol/address.ts";
 import type { Log } from "../system/log.ts";
 import { Attempts } from "./attempts.ts";
@@ -39,7 +40,7 @@ export interface HistoryParts {
     lastLines(maxBytes: number): Promise<string[]>;
   };
   /** The hosts as they are known. */
-  hosts: Iterable<[name: string, host: Host]>;
+  hosts: Iterable<[name: string, host: Host]> & Pick<HostStore, "hashOf">;
   log: Log;
   /** The words of an error. */
   reasonOf: (error: unknown) => string;
@@ -63,7 +64,7 @@ export class History {
   readonly #attempts: Attempts;
   readonly #limits: Readonly<Record<keyof typeof NEWS_PER_DAY, DailyLimit>>;
   /** The last moves of each host, oldest first; the host that moved last is the last one. */
-  readonly #moves = new Map<string, Move[]>();
+  readonly #moves: NameMap<readonly Move[]>;
   /** What the file lacked when it was read. */
   #missed: Move[] = [];
   /** The lines that are not in the file yet, oldest first. */
@@ -77,7 +78,8 @@ export class History {
 
   constructor(parts: HistoryParts) {
     this.#parts = parts;
-    const { path, log, reasonOf, monotonic } = parts;
+    const { path, hosts, log, reasonOf, monotonic } = parts;
+    this.#moves = new NameMap((name) => hosts.hashOf(name));
     this.#attempts = new Attempts(`history "${path}"`, log, reasonOf);
     this.#limits = {
       signed: new DailyLimit(NEWS_PER_DAY.signed, monotonic),
@@ -165,7 +167,7 @@ export class History {
     this.#moves.delete(move.name);
     this.#moves.set(move.name, [...moves.slice(1 - MOVES_PER_HOST), move]);
     if (this.#moves.size <= MAX_HOSTS) return;
-    for (const name of this.#moves.keys().take(1)) this.#moves.delete(name);
+    for (const [name] of this.#moves) return this.#moves.delete(name);
   }
 
   /** @param last the time of the last line, before which nothing is missing but what waited with it */
