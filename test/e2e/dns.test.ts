@@ -125,7 +125,12 @@ user=
     );
     const command = [program("dnsmasq")!, "-k", "-C", place.file("dnsmasq.conf")];
     const dnsmasq = startProcess(command, { deadline: TEST_MS });
-    await dnsmasq.said("cleared cache", WAIT_MS);
+    try {
+      await dnsmasq.said("cleared cache", WAIT_MS);
+    } catch (error) {
+      await dnsmasq[Symbol.asyncDispose]();
+      throw error;
+    }
     return { ...dnsmasq, port };
   }
 
