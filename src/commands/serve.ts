@@ -159,10 +159,16 @@ async function openWeb(
 ): Promise<HttpServer | undefined> {
   if (!http || !parts.signing) return undefined;
   const { startHttp } = await import("./serve-http.ts");
-  const { isSilent } = await import("../server/watch.ts");
-  const { signing, history } = parts;
-  const whether: HttpParts["isSilent"] = (name, host, time) =>
-    isSilent(notify.silent_after, [name, host], { time, listeningSince: listeningSince() });
+  const { isSilent, lastSeenOf } = await import("../server/watch.ts");
+  const { signing, history, hosts } = parts;
+  const begun = listeningSince();
+  let heardUntil = 0;
+  for (const [, host] of hosts) heardUntil = Math.max(heardUntil, lastSeenOf(host));
+  heardUntil = Math.min(heardUntil, begun); // the clock may have been set back
+  const whether: HttpParts["isSilent"] = (name, host, time) => {
+    const now = { time, listeningSince: listeningSince(), heardUntil };
+    return isSilent(notify.silent_after, [name, host], now);
+  };
   const more = {
     keyOf: signing.keyOf,
     clientLog: () => Bun.file(clientLog),

@@ -47,16 +47,19 @@ export function lastSeenOf({ ipv4, ipv6 }: Host): number {
 
 /**
  * Whether a host is silent: what the page shows. A host with counter 0 never is, unless `silentAfter`
- * names it: its router reports on change alone.
+ * names it: its router reports on change alone. A host that was silent before this server was started,
+ * while the one before it listened, still is.
+ * @param heardUntil the newest time of any host at the start: until then somebody listened
  */
 export function isSilent(
   silentAfter: SilentAfter,
   [name, host]: readonly [name: string, host: Host],
-  now: Now,
+  now: Now & { readonly heardUntil: number },
 ): boolean {
   const all = host.counter === 0 ? Infinity : (silentAfter.get(ALL) ?? Infinity);
   const after = ownAfter(silentAfter, name) ?? all;
-  return now.time >= dueOf(lastSeenOf(host), after, now);
+  const lastSeen = lastSeenOf(host);
+  return lastSeen + after <= now.heardUntil || now.time >= dueOf(lastSeen, after, now);
 }
 
 /** The time of a look. Milliseconds since 1970, UTC. */
@@ -210,8 +213,8 @@ export class Watch {
   #isEveryoneSilent(time: number, hosts: WatchedHosts): boolean {
     const now = { time, listeningSince: this.#listeningSince };
     for (const [name, host] of hosts) {
-      const isWatched = watchedAfter(this.#silentAfter, name, host) < Infinity;
-      if (isWatched && !isSilent(this.#silentAfter, [name, host], now)) return false;
+      const after = watchedAfter(this.#silentAfter, name, host);
+      if (after < Infinity && time < dueOf(lastSeenOf(host), after, now)) return false;
     }
     return true;
   }

@@ -501,13 +501,16 @@ describe("more of what happens", () => {
 
 test("the page shows as silent what a digest tells, and hosts that send plain pings", () => {
   const host = { ipv4: { address: "192.0.2.1", since: 0, lastSeen: START }, counter: 1 };
-  const at = (time: number, listeningSince: number) =>
-    isSilent(DEFAULT, ["nas", host], { time, listeningSince });
+  const at = (time: number, listeningSince: number, heardUntil = 0) =>
+    isSilent(DEFAULT, ["nas", host], { time, listeningSince, heardUntil });
   expect(at(START + 15 * MINUTE - 1, START - HOUR)).toBe(false);
   expect(at(START + 15 * MINUTE, START - HOUR)).toBe(true);
   expect(at(START + DAY, START + DAY - MINUTE)).toBe(false);
   expect(at(START + DAY, START + DAY - 15 * MINUTE)).toBe(true);
-  const later = { time: START + DAY, listeningSince: 0 };
+  // It was silent before the server was started, while others were heard of; or it need not have been.
+  expect(at(START + DAY, START + DAY - MINUTE, START + 15 * MINUTE)).toBe(true);
+  expect(at(START + DAY, START + DAY - MINUTE, START + 15 * MINUTE - 1)).toBe(false);
+  const later = { time: START + DAY, listeningSince: 0, heardUntil: 0 };
   const { ipv4 } = host;
   expect(isSilent(DEFAULT, ["nas", { ipv4 }], later)).toBe(true);
   expect(isSilent(DEFAULT, ["nas", { ipv4, counter: 0 }], later)).toBe(false);
