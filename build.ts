@@ -5,6 +5,8 @@
  *     bun build.ts --all                  the executable and the archive of every target, and SHA256SUMS
  *     bun build.ts TARGET…                the same for these targets, such as linux-arm64
  *     bun build.ts --all --signed FOLDER  uses the executables in FOLDER instead of compiling them
+ *     bun build.ts --all --repository OWNER/NAME
+ *         adds install.sh, install.ps1, dynip.rb and dynip.json, which name the repository on GitHub
  *
  * The build checks the Bun runtime and the format of every executable and the signature of those for
  * macOS, and starts the executable for this machine. It fails when one of them is wrong. Its parts are
@@ -26,6 +28,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { signatureProblem } from "./.github/release/code-signature.ts";
+import { canPackage, packageName } from "./.github/release/deb.ts";
 import { describeExecutable, expectTarget } from "./.github/release/executable.ts";
 import { manualPage } from "./.github/release/man.ts";
 import { empty, pack } from "./.github/release/release.ts";
@@ -43,7 +46,7 @@ import { version } from "./package.json";
 
 const DIST = join(import.meta.dir, "dist");
 
-const { targets, signed } = readArguments();
+const { targets, signed, repository } = readArguments();
 // Bun.build writes paths relative to the current folder into the executable.
 process.chdir(import.meta.dir);
 const source = await sourceOf(import.meta.dir);
@@ -58,8 +61,15 @@ if (targets.length === 0) {
   for (const [index, target] of targets.entries()) {
     await build(executableName(`dynip-${target}`, target), target, progress(index + 1));
   }
-  let packed = 0;
-  await pack(DIST, targets, source, (file) => show(file, progress(++packed), []));
+  await pack(DIST, {
+    targets,
+    source,
+    repository,
+    progress: (file, target) => show(file, progress(targets.indexOf(target) + 1), []),
+  });
+  if (targets.some(packageName) && !canPackage()) {
+    console.log("dist/*.deb  NOT MADE: there is no dpkg-deb");
+  }
   console.log(`dist/SHA256SUMS  of dynip ${version}, ${source.commit ?? "unknown commit"}`);
 }
 
@@ -144,16 +154,29 @@ async function show(file: string, progress: string, known: readonly string[]): P
   console.log([`${progress}dist/${file}`, `${(size / 1e6).toFixed(1)} MB`, ...known].join("  "));
 }
 
-function readArguments(): { targets: readonly Target[]; signed: string | undefined } {
+function readArguments(): {
+  targets: readonly Target[];
+  signed: string | undefined;
+  repository: string | undefined;
+} {
   try {
     const { values, positionals } = parseArgs({
-      options: { all: { type: "boolean" }, signed: { type: "string" } },
+      options: {
+        all: { type: "boolean" },
+        signed: { type: "string" },
+        repository: { type: "string" },
+      },
       allowPositionals: true,
     });
     const unknown = positionals.find((target) => !isTarget(target));
     if (unknown !== undefined) throw new Error(`Unknown target "${unknown}"`);
+    const { repository } = values;
+    // The scripts for shells have it between quotes.
+    if (repository !== undefined && !/^[\w.-]+\/[\w.-]+$/.test(repository)) {
+      throw new Error(`The repository is "${repository}", must be OWNER/NAME`);
+    }
     const targets = values.all ? TARGETS : positionals.filter(isTarget);
-    return { targets, signed: values.signed && resolve(values.signed) };
+    return { targets, signed: values.signed && resolve(values.signed), repository };
   } catch (error) {
     console.error(
       `${(error as Error).message}\nhint: the targets are ${TARGETS.join(", ")}, or --all for every one`,

@@ -84,6 +84,18 @@ export const systemdPing: Scheduler = {
   problems: ({ binary }) => programProblems(binary),
 };
 
+/**
+ * The units of a package. The server runs as a user of the system, and the user's group may enter the
+ * folder with the client log.
+ */
+export function packagedUnits(start: Start, user: string): { name: string; text: string }[] {
+  return [
+    { name: "dynip.service", text: serveService(start, user) },
+    { name: "dynip-ping.service", text: pingService(start) },
+    { name: "dynip-ping.timer", text: PING_TIMER },
+  ];
+}
+
 // "reset-failed" has a pattern, which may match nothing: a name that is not loaded is an error.
 const RELOAD: Command = ["systemctl", "daemon-reload"];
 
@@ -155,12 +167,14 @@ function listens(pid: number, port: number) {
   };
 }
 
-function serveService(start: Start): string {
+/** @param user of the system; undefined for one that systemd makes while the server runs */
+function serveService(start: Start, user?: string): string {
   const { port, needs } = start;
   // Ports below 1024 need a privilege (capabilities(7)).
   const isPrivileged = [port, needs?.httpPort].some((one) => one !== undefined && one < 1024);
   const capability = isPrivileged ? "CAP_NET_BIND_SERVICE" : "";
-  return `# The server of dynip. Its user exists only while it runs, and can write only in ${STATE_FOLDER}:
+  const who = user === undefined ? "user exists only while it runs, and" : `user ${user}`;
+  return `# The server of dynip. Its ${who} can write only in ${STATE_FOLDER}:
 # a relative client_log_path starts there, and an absolute one must lie there.
 # "systemctl edit dynip" keeps changes of yours in a file that "dynip init --install" leaves alone.
 
@@ -173,7 +187,7 @@ ${assertion(start)}
 [Service]
 ${command("serve", start)}
 StateDirectory=dynip
-StateDirectoryMode=0700
+StateDirectoryMode=${user === undefined ? "0700" : "0750"}
 Restart=on-failure
 RestartSec=5s
 # Exit code 3 is a mistake in the configuration, which a restart does not mend.
@@ -182,6 +196,7 @@ RestartPreventExitStatus=3
 CapabilityBoundingSet=${capability}
 AmbientCapabilities=${capability}
 ${allowances(needs)}
+${user === undefined ? "DynamicUser=yes" : `User=${user}`}
 ${HARDENING}
 
 [Install]
@@ -231,6 +246,7 @@ LogLevelMax=notice
 CapabilityBoundingSet=
 # Looking up a host name may need AF_UNIX and AF_NETLINK.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+DynamicUser=yes
 ${HARDENING}
 `;
 }
@@ -264,8 +280,7 @@ ExecStart=${systemdProgram(binary)} ${subcommand} \${CREDENTIALS_DIRECTORY}/dyni
 UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN BUN_INSPECT`;
 }
 
-const HARDENING = `DynamicUser=yes
-UMask=0077
+const HARDENING = `UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

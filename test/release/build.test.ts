@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { canPackage, packageName } from "../../.github/release/deb.ts";
 import { executableName, thisMachine } from "../../.github/release/targets.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { copySource, DEADLINE_MS, runBuild } from "./building.ts";
@@ -14,7 +15,11 @@ async function buildIn(folder: string, target: string): Promise<string> {
   await copySource(folder);
   await writeFile(join(folder, "dist", "dynip.map"), "of an earlier build");
   await mkdir(join(folder, "dist", "build-x"));
-  const { stdout, stderr, exitCode } = await runBuild(join(folder, "build.ts"), [target]);
+  const { stdout, stderr, exitCode } = await runBuild(join(folder, "build.ts"), [
+    target,
+    "--repository",
+    "ann/dynip",
+  ]);
   expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
   return stdout;
 }
@@ -35,7 +40,11 @@ test(
     const sums = await readFile(one.file("dist/SHA256SUMS"), "utf8");
     expect(sums).toBe(await readFile(join(deeper, "dist", "SHA256SUMS"), "utf8"));
     const lines = sums.trimEnd().split("\n");
-    const published = [executable, archive, "dynip.1", "dynip.cdx.json"].sort();
+    const installers = ["dynip.json", "dynip.rb", "install.ps1", "install.sh"];
+    const debian = canPackage() ? (packageName(target) ?? []) : [];
+    const published = [executable, archive, "dynip.1", "dynip.cdx.json", installers, debian]
+      .flat()
+      .sort();
     expect(lines.map((line) => line.slice(66))).toEqual(published);
     for (const line of lines) {
       const bytes = await readFile(one.file(`dist/${line.slice(66)}`));
@@ -44,6 +53,9 @@ test(
       );
       expect(bytes.includes(one.path)).toBe(false); // no path of the machine that built it
     }
+    const script = target.startsWith("windows-") ? "install.ps1" : "install.sh";
+    const sum = lines.find((line) => line.endsWith(`  ${archive}`))!.slice(0, 64);
+    expect(await readFile(one.file(`dist/${script}`), "utf8")).toContain(sum);
     expect((await readdir(one.file("dist"))).sort()).toEqual(
       [".gitignore", "SHA256SUMS", ...published].sort(),
     );
@@ -85,6 +97,7 @@ test.each([
   [["linux-x68"], 'Unknown target "linux-x68"'],
   [["--al"], "Unknown option '--al'"],
   [["--all", "--signed"], "argument missing"],
+  [["--all", "--repository", "ann's/dynip"], "must be OWNER/NAME"],
 ])("build.ts %j is refused, and builds nothing", async (args, message) => {
   const { stdout, stderr, exitCode } = await runBuild(BUILD, args);
   expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });

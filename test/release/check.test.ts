@@ -139,13 +139,15 @@ describe("a problem is printed with a hint, and the exit code is 1", () => {
 });
 
 describe("the notes of a release", () => {
-  test("are the changelog's entry for the version of the tag", async () => {
+  test("are the changelog's entry for the version of the tag, and how to install it", async () => {
     await using folder = await repository(READY);
-    expect(await run(folder.path, "notes.ts", "v1.2.3")).toEqual({
-      stdout: "- All of it.\n",
-      stderr: "",
-      exitCode: 0,
-    });
+    const { stdout, stderr, exitCode } = await run(folder.path, "notes.ts", "v1.2.3", "ann/dynip");
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    expect(stdout).toStartWith("- All of it.\n\n## Install\n");
+    const base = "https://github.com/ann/dynip/releases/download/v1.2.3";
+    expect(stdout).toContain(`\ncurl -fsSL ${base}/install.sh | sh\n`);
+    expect(stdout).toContain(`\nirm ${base}/install.ps1 | iex\n`);
+    expect(stdout).toContain(`\ncurl -fsSLO ${base}/dynip_1.2.3_amd64.deb\n`);
   });
 
   const undated = "## 1.2.3 (not yet released)\n\n- All of it.\n";
@@ -153,6 +155,7 @@ describe("the notes of a release", () => {
     [["v1.2.4"], {}, 'The tag is "v1.2.4", must be "v1.2.3", from the version in package.json'],
     [["1.2.3"], {}, 'The tag is "1.2.3", must be "v1.2.3", from the version in package.json'],
     [[], {}, 'The tag is "", must be "v1.2.3", from the version in package.json'],
+    [["v1.2.3"], {}, "The repository is missing, must be OWNER/NAME"],
     [["v1.2.3"], { "CHANGELOG.md": undated }, "CHANGELOG.md has no notes under"],
     [["v1.2.3"], { "CHANGELOG.md": "## 1.2.3 (2026-11-22)\n" }, "CHANGELOG.md has no notes under"],
   ])("are refused for the tag %j with the files %j", async (args, files, problem) => {

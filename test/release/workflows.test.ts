@@ -127,6 +127,14 @@ test("a workflow as a whole may only read", () => {
   expect(workflows.map(({ permissions }) => permissions)).toEqual([{ contents: "read" }, {}]);
 });
 
+test("a release names the repository that publishes it, and its Debian packages are installed first", () => {
+  const commands = (job: string) =>
+    (release.jobs[job]!.steps ?? []).map(({ run }) => run ?? "").join("\n");
+  expect(commands("build")).toContain(' --repository "$GITHUB_REPOSITORY"');
+  expect(commands("notes")).toContain('notes.ts "$GITHUB_REF_NAME" "$GITHUB_REPOSITORY"');
+  expect(commands("start")).toContain("sudo dpkg --install dist/dynip_");
+});
+
 test("only the tag of a version starts a release", () => {
   expect(release.on).toEqual({ push: { tags: ["v*"] } });
 });
