@@ -26,16 +26,24 @@ export interface Machine {
 /** Where the machine has the executable. A service cannot start it from there. */
 export const DYNIP = "/home/ann/dynip";
 
-/** A machine that systemd has booted, with a user ann, whose home is hers alone. */
-export function bootedMachine(): Promise<Machine> {
+/**
+ * A machine that systemd has booted, with a user ann, whose home is hers alone.
+ * @param files of this machine that it has, too, each with its path there
+ */
+export function bootedMachine(files: Readonly<Record<string, string>> = {}): Promise<Machine> {
   // "degraded" is enough: what else Debian starts may fail in a container.
   const booted = "systemctl is-system-running 2>&1 | grep -E 'running|degraded'";
-  return machineWhen(["--boot"], booted);
+  return machineWhen([...bindings(files), "--boot"], booted);
 }
 
 /** The same machine with cron, and without systemd. */
-export function machineWithCron(): Promise<Machine> {
-  return machineWhen(["--as-pid2", "sh", "-c", "cron; exec sleep infinity"], "pidof cron");
+export function machineWithCron(files: Readonly<Record<string, string>> = {}): Promise<Machine> {
+  const cron = ["--as-pid2", "sh", "-c", "cron; exec sleep infinity"];
+  return machineWhen([...bindings(files), ...cron], "pidof cron");
+}
+
+function bindings(files: Readonly<Record<string, string>>): string[] {
+  return Object.entries(files).map(([file, there]) => `--bind-ro=${file}:${there}`);
 }
 
 /**
