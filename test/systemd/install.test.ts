@@ -1,6 +1,7 @@
 /** `dynip init --install` and `--uninstall` on systems that run: `bun run check:systemd`. */
 import { describe, expect, test } from "bun:test";
 
+import { EXIT_MEANINGS } from "../../src/system/errors.ts";
 import { bootedMachine, DYNIP, FOLDER, type Machine, machineWithCron } from "./machine.ts";
 
 const SKIPPED = FOLDER ? "" : " (skipped: bun run check:systemd runs it)";
@@ -196,7 +197,7 @@ until journalctl --output=cat | grep -q 'listening on'; do sleep 0.1; done`);
     expect(stdout).toContain("journalctl -u dynip-ping");
     expect(stdout).not.toContain("acknowledged.");
     expect(stderr).toStartWith(
-      "error: dynip-ping.timer is installed, but the first ping failed: it ended with 6: the server did not acknowledge the ping\n" +
+      `error: dynip-ping.timer is installed, but the first ping failed: it ended with 6: ${EXIT_MEANINGS.noAcknowledgement}\n` +
         'hint: it said: error: Cannot ping "localhost"',
     );
     expect((await show(machine, "dynip-ping.timer", "ActiveState"))[0]).toBe("ActiveState=active");
