@@ -26,7 +26,7 @@ export default defineCommand({
     // A service that was installed and fails has the exit code of its dynip.
     exits: [
       ...(["ok", "usage", "clientLog", "config", "serverHostname", "notSent"] as const),
-      ...(["noAcknowledgement", "install", "bind"] as const),
+      ...(["noAcknowledgement", "bind", "install"] as const),
     ],
   },
   args: {
