@@ -1,6 +1,6 @@
 /**
- * Makes the manual page dynip(1) in mdoc(7). Like `--help`, it comes from the definitions of the
- * commands and the table of exit codes.
+ * Makes the manual page dynip(1) in mdoc(7). It comes from the definitions of the commands, as `--help`
+ * does, from the table of exit codes, and from the tables of the configuration's keys.
  */
 import type { ArgDef, ArgsDef } from "citty";
 
@@ -14,6 +14,7 @@ import {
 import { dynip } from "../../src/commands/root.ts";
 import { systemConfigPath } from "../../src/config/find.ts";
 import { DEFAULTS } from "../../src/config/config.ts";
+import { type Key, type Keys, SECTIONS, TOP_LEVEL } from "../../src/config/keys.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
 import { cron } from "../../src/schedule/cron.ts";
 import * as mdoc from "./mdoc.ts";
@@ -55,6 +56,14 @@ export async function manualPage(time: number): Promise<string> {
     mdoc.macro("Ss", "Every command"),
     ...options(COMMON_ARGS),
 
+    mdoc.macro("Sh", "CONFIGURATION"),
+    mdoc.text(CONFIGURATION),
+    ...keyList(TOP_LEVEL),
+    ...Object.entries(SECTIONS).flatMap(([section, keys]) => [
+      mdoc.macro("Ss", `[${section}] keys`),
+      ...keyList(keys, section),
+    ]),
+
     mdoc.macro("Sh", "ENVIRONMENT"),
     ...mdoc.list(ENVIRONMENT.map(([name, meaning]) => [mdoc.inline("Ev", name), meaning])),
     mdoc.text(NOTICES),
@@ -80,6 +89,11 @@ export async function manualPage(time: number): Promise<string> {
   ]);
 }
 
+/** A default as it stands in TOML, or in words. */
+export function defaultText({ default: value, absent = "none" }: Key<unknown>): string {
+  return value === undefined || typeof value === "object" ? absent : JSON.stringify(value);
+}
+
 /** The page has Linux's path on every system, so that the same page is made everywhere. */
 const CONFIG = systemConfigPath({ env: {}, platform: "linux" });
 
@@ -87,6 +101,10 @@ const DESCRIPTION = `Each client sends its name to the server in a UDP datagram,
 The server records the name, the address and the times of each client in a JSON file. When the server
 and its clients share a secret, pings are signed, and the server acknowledges a ping after it has
 written the record to disk. Messages go to the standard error output.`;
+
+const CONFIGURATION = `The configuration is a TOML file. The server reads the section [server], a client
+reads [client]. What is left out has its default. A key that dynip does not know is an error. These keys are
+above the sections:`;
 
 const ENVIRONMENT = [
   ["DYNIP_CONFIG", "The path of the configuration, if no argument names one."],
@@ -161,6 +179,16 @@ function options(args: ArgsDef): string[] {
         typeof arg.default === "string" ? `${text} Default: ${arg.default}.` : text,
       ];
     }),
+  );
+}
+
+/** The keys of a section, each with its default and its comment. */
+function keyList(keys: Keys, section?: string): string[] {
+  return mdoc.list(
+    Object.entries(keys).map(([name, key]) => [
+      mdoc.inline("Ic", key.default instanceof Map ? `[${section}.${name}]` : name),
+      `${sentence(key.comment)} Default: ${defaultText(key)}.`,
+    ]),
   );
 }
 

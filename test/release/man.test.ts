@@ -1,11 +1,12 @@
-/** The manual page has the same content as `--help`, and mandoc accepts it. */
+/** The manual page has all of `--help` and of the configuration's keys, and mandoc accepts it. */
 import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { manualPage } from "../../.github/release/man.ts";
+import { defaultText, manualPage } from "../../.github/release/man.ts";
 import { dynip } from "../../src/commands/root.ts";
 import { COMMON_ARGS, describe, resolve, subcommandsOf } from "../../src/commands/definition.ts";
+import { type Key, SECTIONS, TOP_LEVEL } from "../../src/config/keys.ts";
 import { EXIT, EXIT_MEANINGS, type ExitName } from "../../src/system/errors.ts";
 import { runProcess } from "../processes.ts";
 import { temporaryFolder } from "../temporary.ts";
@@ -44,6 +45,26 @@ test("every command has a section with the description of every option", () => {
 test("every exit code is there with its meaning", () => {
   for (const name of Object.keys(EXIT) as ExitName[]) {
     expect(flat).toContain(`.It ${EXIT[name]} ${EXIT_MEANINGS[name]}.`);
+  }
+});
+
+test("every key of the configuration is there with its comment and its default", () => {
+  const configuration = flat.split(" .Sh ").find((part) => part.startsWith("CONFIGURATION"))!;
+  const [top, ...sections] = configuration.split(/ \.Ss \[/);
+  expect(sections.map((text) => text.split("]")[0]!)).toEqual(Object.keys(SECTIONS));
+  for (const [keys, text] of [
+    [TOP_LEVEL, top!] as const,
+    ...Object.values(SECTIONS).map((keys, index) => [keys, sections[index]!] as const),
+  ]) {
+    const items = text.split(" .It Ic ").slice(1);
+    expect(items).toHaveLength(Object.keys(keys).length);
+    for (const [index, [name, key]] of Object.entries<Key<unknown>>(keys).entries()) {
+      expect(items[index]!.split(" ")[0]).toEndWith(
+        key.default instanceof Map ? `.${name}]` : name,
+      );
+      expect(items[index]).toContain(key.comment.replaceAll("\\", "\\e"));
+      expect(items[index]).toContain(`Default: ${defaultText(key)}.`);
+    }
   }
 });
 
