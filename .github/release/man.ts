@@ -91,7 +91,8 @@ export async function manualPage(time: number): Promise<string> {
 
 /** A default as it stands in TOML, or in words. */
 export function defaultText({ default: value, absent = "none" }: Key<unknown>): string {
-  return value === undefined || typeof value === "object" ? absent : JSON.stringify(value);
+  const isValue = value !== undefined && typeof value !== "object";
+  return isValue ? JSON.stringify(value) : absent.replaceAll("`", "");
 }
 
 /** The page has Linux's path on every system, so that the same page is made everywhere. */

@@ -1,7 +1,7 @@
 /**
  * Every key of the configuration. The types ({@link Values}), the file that `dynip init` writes, the
- * hints for unknown keys, and the test of the README derive from these tables: a new key needs a row
- * here and the code that uses it. Pure.
+ * hints for unknown keys, the manual page, and the test of the README derive from these tables: a new key
+ * needs a row here and the code that uses it. Pure.
  */
 import { isAddress } from "../protocol/address.ts";
 import { isDnsName } from "../protocol/name.ts";
@@ -41,7 +41,7 @@ export interface Key<T> {
   readonly comment: string;
   /** TOML that `dynip init` writes behind a `#`, in place of the default. */
   readonly example?: string;
-  /** The README's word for a default that is no TOML value; "none" if not given. */
+  /** The documents' words, in Markdown, for a default that is no TOML value; "none" if not given. */
   readonly absent?: string;
 }
 

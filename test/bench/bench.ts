@@ -47,7 +47,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
   size,
 };
 
-/** The README's picture, drawn only after a whole run, so that all its figures are of one day. */
+/** The picture in .github/BENCHMARKS.md, drawn only after a whole run, so that all its figures are of one day. */
 const PICTURE = join(import.meta.dir, "..", "..", ".github", "bench.svg");
 
 const { wanted, json } = readArguments();

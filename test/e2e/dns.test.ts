@@ -1,6 +1,6 @@
 /**
- * The README's ways into DNS, with a real dnsmasq and a real BIND on loopback. They are skipped where
- * one is missing; `bun run check:dns` fails there. CoreDNS is in no distribution that we test on: its
+ * The ways into DNS of `.github/NOTICES.md`, with a real dnsmasq and a real BIND on loopback. They are
+ * skipped where one is missing; `bun run check:dns` fails there. CoreDNS is in no distribution that we test on: its
  * reading of a hosts file is written here from its plugin `hosts`.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
@@ -18,7 +18,7 @@ import { openPeer } from "./wire.ts";
 
 setDefaultTimeout(TEST_MS);
 
-const README = await Bun.file(join(import.meta.dir, "..", "..", "README.md")).text();
+const NOTICES = await Bun.file(join(import.meta.dir, "..", "..", ".github", "NOTICES.md")).text();
 const DOMAIN = "dyn.example.com";
 const mustRun = process.env["DYNIP_CHECK_DNS"] === "1";
 
@@ -31,10 +31,10 @@ const noDnsmasq = missingOf(["dnsmasq", "dig"]);
 const noBind = missingBind() ?? missingOf(["dig"]);
 const skipped = (why: string | undefined) => (why === undefined ? "" : ` (skipped: ${why})`);
 
-/** The block of the README that begins with this line. */
+/** The block of NOTICES.md that begins with this line. */
 function blockOf(first: string): string {
-  const block = README.split("```").find((part) => part.replace(/^\w*\n/, "").startsWith(first));
-  if (block === undefined) throw new Error(`the README has no block that begins with ${first}`);
+  const block = NOTICES.split("```").find((part) => part.replace(/^\w*\n/, "").startsWith(first));
+  if (block === undefined) throw new Error(`NOTICES.md has no block that begins with ${first}`);
   return block.replace(/^\w*\n/, "");
 }
 
@@ -106,7 +106,7 @@ async function hostsAre(path: string, ...lines: string[]): Promise<void> {
 const onLinux = test.skipIf(process.platform !== "linux");
 
 describe.skipIf(noDnsmasq !== undefined)(`dnsmasq${skipped(noDnsmasq)}`, () => {
-  /** Runs with the README's configuration, and reads the hosts files of a folder. */
+  /** Runs with the configuration of NOTICES.md, and reads the hosts files of a folder. */
   async function startDnsmasq(folder: string, place: TemporaryFolder) {
     const port = await freePort();
     const config = blockOf("no-hosts\n")
@@ -182,7 +182,7 @@ user=
     await mkdir(place.file("copies"));
     await using dnsmasq = await startDnsmasq(place.file("copies"), place);
     const copy = /^ExecStart=(install .*)$/m
-      .exec(README)![1]!
+      .exec(NOTICES)![1]!
       .replace("/var/lib/dynip/hosts", `'${lab.path}'`)
       .replace("/etc/dynip-hosts.d/hosts", `'${place.file("copies/hosts")}'`);
     for (const address of ["127.0.0.1", "127.0.0.2"]) {
@@ -228,8 +228,8 @@ describe("the hosts file", () => {
 });
 
 describe.skipIf(noBind !== undefined)(`BIND${skipped(noBind)}`, () => {
-  test("takes the addresses that the README's script sends it, and nothing else", async () => {
-    const policy = /^ {2}(update-policy .*)$/m.exec(README)![1]!;
+  test("takes the addresses that the script of NOTICES.md sends it, and nothing else", async () => {
+    const policy = /^ {2}(update-policy .*)$/m.exec(NOTICES)![1]!;
     await using folder = await temporaryFolder();
     await using named = await startNamed({ name: `${DOMAIN}.`, key: "dynip", updates: policy });
     const script = folder.file("script");

@@ -1,4 +1,4 @@
-/** The history that the compiled server keeps, and the README's jq that reads it. */
+/** The history that the compiled server keeps, and the jq of NOTICES.md that reads it. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFile, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -167,10 +167,12 @@ describe("two files with one path are refused before anything is written", () =>
 const JQ = Bun.which("jq");
 
 test.skipIf(!JQ)(
-  `the README's jq says how long an address was held${JQ ? "" : " (skipped: there is no jq)"}`,
+  `the jq of NOTICES.md says how long an address was held${JQ ? "" : " (skipped: there is no jq)"}`,
   async () => {
-    const README = await Bun.file(join(import.meta.dir, "..", "..", "README.md")).text();
-    const command = README.split("```sh\n").find((block) => block.startsWith("jq -"))!;
+    const NOTICES = await Bun.file(
+      join(import.meta.dir, "..", "..", ".github", "NOTICES.md"),
+    ).text();
+    const command = NOTICES.split("```sh\n").find((block) => block.startsWith("jq -"))!;
     await using lab = await newLab();
     const line = (time: string, name: string, address: string, family = "ipv4") =>
       `${JSON.stringify({ time, name, family, address, how: "proven" })}\n`;

@@ -337,10 +337,13 @@ onLinux("a command", () => {
   });
 });
 
-onLinux("the README's command", () => {
+onLinux("the command of NOTICES.md", () => {
   test("sends mail", async () => {
-    const readme = await readFile(join(import.meta.dir, "..", "..", "README.md"), "utf8");
-    const text = /```sh\n(#!\/bin\/sh\n# \/usr\/local\/bin\/on-dynip\n[^]*?)```/.exec(readme)![1]!;
+    const notices = await readFile(
+      join(import.meta.dir, "..", "..", ".github", "NOTICES.md"),
+      "utf8",
+    );
+    const text = /```sh\n(#!\/bin\/sh\n# \/usr\/local\/bin\/on-dynip\n[^]*?)```/.exec(notices)![1]!;
     await using setup = await newNotified("");
     const path = await script(setup.path, "on-dynip", text);
     await script(setup.path, "sendmail", 'cat > "$(dirname "$0")/mail$1"');
@@ -353,9 +356,12 @@ onLinux("the README's command", () => {
     );
   });
 
-  test("gets the JSON that the README shows", async () => {
-    const readme = await readFile(join(import.meta.dir, "..", "..", "README.md"), "utf8");
-    const shown = JSON.parse(/```json\n(\{\s+"title"[^]*?)```/.exec(readme)![1]!) as Body;
+  test("gets the JSON that NOTICES.md shows", async () => {
+    const notices = await readFile(
+      join(import.meta.dir, "..", "..", ".github", "NOTICES.md"),
+      "utf8",
+    );
+    const shown = JSON.parse(/```json\n(\{\s+"title"[^]*?)```/.exec(notices)![1]!) as Body;
     await using hook = receiver();
     await using setup = await newNotified(`url = "${hook.url}"`);
     await using server = await serve([setup.config]);

@@ -1,5 +1,5 @@
 /**
- * The README's command that lets a WireGuard interface follow a peer, in network namespaces: by the
+ * The command of NOTICES.md that lets a WireGuard interface follow a peer, in network namespaces: by the
  * kernel's WireGuard, or else by wireguard-go. Skipped where there is neither.
  */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
@@ -12,7 +12,7 @@ import { newNetwork, type Side, whyNoNetwork } from "./network.ts";
 
 setDefaultTimeout(TEST_MS);
 
-const README = await Bun.file(join(import.meta.dir, "..", "..", "README.md")).text();
+const NOTICES = await Bun.file(join(import.meta.dir, "..", "..", ".github", "NOTICES.md")).text();
 
 /** The names of the interfaces: wireguard-go has one folder for those of all namespaces. */
 const INTERFACES: Readonly<Record<Side, string>> = {
@@ -69,7 +69,7 @@ describe.skipIf(why !== undefined)(`WireGuard${why ? ` (skipped: ${why})` : ""}`
       network.ip(side, `link set ${name} up`);
     }
     const script = folder.file("script");
-    const block = README.split("```sh\n").find((text) => text.includes("wg set wg0"))!;
+    const block = NOTICES.split("```sh\n").find((text) => text.includes("wg set wg0"))!;
     const text = block
       .split("```")[0]!
       .replace("wg0", INTERFACES.server)

@@ -6,11 +6,11 @@ import { bootedMachine, DYNIP, FOLDER, type Machine } from "./machine.ts";
 
 const SKIPPED = FOLDER ? "" : " (skipped: bun run check:systemd runs it)";
 const CONFIG = "/home/ann/dynip.toml";
-const README = await Bun.file(join(import.meta.dir, "..", "..", "README.md")).text();
+const NOTICES = await Bun.file(join(import.meta.dir, "..", "..", ".github", "NOTICES.md")).text();
 
-/** The README's unit with this line. */
+/** The unit of NOTICES.md with this line. */
 function unitWith(line: string): string {
-  return README.split("```ini\n")
+  return NOTICES.split("```ini\n")
     .find((block) => block.split("```")[0]!.includes(line))!
     .split("```")[0]!;
 }
