@@ -133,11 +133,19 @@ function parseToml(text: string, path: string): Readonly<Record<string, unknown>
     // Only the first line: the others quote the file, and a secret may stand there.
     const problem = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
     throw cannotRead(path, `line ${error.line}, column ${error.column}: ${problem}`, {
-      hint: BAD_BOOLEAN.test(text.split("\n")[error.line - 1] ?? "")
-        ? "for yes and no, TOML has true and false, in lower case and without quotes"
-        : `text needs quotes, "…", or '…' where it has backslashes`,
+      hint: hintForToml(problem, text.split("\n")[error.line - 1] ?? ""),
     });
   }
+}
+
+/** @param line of the file, where the problem is */
+function hintForToml(problem: string, line: string): string {
+  if (/\bredefine\b/.test(problem))
+    return "a section or a key may be there once: edit the one above";
+  if (BAD_BOOLEAN.test(line)) {
+    return "for yes and no, TOML has true and false, in lower case and without quotes";
+  }
+  return `text needs quotes, "…", or '…' where it has backslashes`;
 }
 
 /** A line whose value means true or false in INI, YAML or Python. */

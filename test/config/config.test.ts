@@ -343,6 +343,15 @@ describe("an error names the mistake", () => {
     },
   );
 
+  test.each([
+    ["a section", "[server]\nserver_port = 1\n[server]\nserver_ip = '*'"],
+    ["a key", "[server]\nserver_port = 1\nserver_port = 2"],
+  ])("%s that is there twice gets a hint to edit the first", (_what, text) => {
+    expect(problem(text)).toMatch(
+      /^line 3, column \d+: \S.* \/ a section or a key may be there once: edit the one above$/,
+    );
+  });
+
   test("other text without quotes gets a hint that it needs them", () => {
     for (const value of ["localhost", "nose", "truely", "C:\\log.json"]) {
       expect(problem(`[server]\nserver_ip = ${value}`)).toEndWith(
