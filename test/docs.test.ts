@@ -115,6 +115,14 @@ describe("the README", () => {
     for (const { kind } of SCHEDULERS) expect(section("Services")).toContain(`\`${kind}\``);
   });
 
+  test("names files that a release of this version has", () => {
+    const { version } = packageJson;
+    const base = "https://github.com/OWNER/NAME/releases/latest/download";
+    expect(section("Install")).toContain(`${base}/install.sh`);
+    expect(section("Install")).toContain(`${base}/install.ps1`);
+    expect(readme.match(/dynip_\S+\.deb/g)).toEqual([`dynip_${version}_amd64.deb`]);
+  });
+
   test("quotes, in italics, messages that there are", () => {
     const quoted = [...section("Troubleshooting").matchAll(/(?<!\w)_([^_]+)_(?!\w)/g)];
     expect(quoted.length).toBeGreaterThan(4);
