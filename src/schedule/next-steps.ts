@@ -95,7 +95,7 @@ ${indented([`${remove} ${word(path)}`])}
 `;
 }
 
-/** Where the README installs dynip; it is not in PATH. */
+/** Where `install.ps1` puts dynip for an administrator. A window that was open then does not have it in PATH. */
 const WINDOWS_DYNIP = '& "$env:ProgramFiles\\dynip\\dynip.exe"';
 
 /** A file of the server for scp(1), which wants brackets around an IPv6 address. */
