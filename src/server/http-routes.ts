@@ -9,12 +9,13 @@
 import type { HostStore } from "../host.ts";
 import { formatResults, isOwn, parseReport, type Result } from "./dyndns2.ts";
 import { isFromElsewhere, type Target } from "./http-request.ts";
+import { limitPerMinute } from "./limit.ts";
 import { type PageParts, PageTexts } from "./page-texts.ts";
 import { mayKnow } from "./questions.ts";
 import type { Recorder } from "./recorder.ts";
 
 export interface RouteParts extends PageParts {
-  hosts: PageParts["hosts"] & Pick<HostStore, "get">;
+  hosts: PageParts["hosts"] & Pick<HostStore, "get" | "hashOf">;
   recorder: Pick<Recorder, "recordClaim">;
   /** The client log's file. */
   clientLog: () => Blob & { exists(): Promise<boolean> };
@@ -50,11 +51,13 @@ const TRY_AGAIN: Answer = { status: 503, body: "911" };
 export class Routes {
   readonly #parts: RouteParts;
   readonly #pages: PageTexts;
+  readonly #mayReport: (key: number) => boolean;
   #isStopping = false;
 
   constructor(parts: RouteParts) {
     this.#parts = parts;
     this.#pages = new PageTexts(parts);
+    this.#mayReport = limitPerMinute(REPORTS_PER_MINUTE, parts.monotonic);
   }
 
   /** Records nothing from now on; what was recorded is still answered. */
@@ -127,6 +130,7 @@ export class Routes {
    */
   async #record(name: string, addresses: readonly string[]): Promise<Result | undefined> {
     if (this.#isStopping || addresses.length === 0) return undefined;
+    if (!this.#mayReport(this.#parts.hosts.hashOf(name))) return undefined;
     let isNews = false;
     const settled = addresses.map(
       (address) =>
@@ -142,6 +146,12 @@ export class Routes {
 
 /** The same for what is unknown and for what is not for this user: it tells neither. */
 const NOT_FOUND: Answer = { status: 404, body: "not found\n" };
+
+/**
+ * How often a name is recorded in a minute. Each report ends the cookies of the name, so that a report
+ * every millisecond would keep its pings out; and each costs the disk a flush.
+ */
+const REPORTS_PER_MINUTE = 60;
 
 const HOST_PATH = "/hosts/";
 const FORM = /^application\/x-www-form-urlencoded(?:;|$)/i;

@@ -19,14 +19,30 @@ export function limitPerSecond(
   perSecond: number,
   monotonic: () => number,
 ): (key: number) => boolean {
+  return limitPer(1000, perSecond, monotonic);
+}
+
+/** The same for a minute. */
+export function limitPerMinute(
+  perMinute: number,
+  monotonic: () => number,
+): (key: number) => boolean {
+  return limitPer(60_000, perMinute, monotonic);
+}
+
+function limitPer(
+  milliseconds: number,
+  times: number,
+  monotonic: () => number,
+): (key: number) => boolean {
   const counts = new Map<number, number>();
-  let second = Number.NaN;
+  let period = Number.NaN;
   return (key) => {
-    const current = Math.floor(monotonic() / 1000);
-    if (current !== second) counts.clear();
-    second = current;
+    const current = Math.floor(monotonic() / milliseconds);
+    if (current !== period) counts.clear();
+    period = current;
     const count = (counts.get(key) ?? 0) + 1;
     counts.set(key, count);
-    return count <= perSecond;
+    return count <= times;
   };
 }

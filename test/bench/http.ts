@@ -114,7 +114,7 @@ const HTTP = (port: number): string => `readers = ["${READER}"]\n[http]\nport = 
 
 /** A hundred requests as paced-requests.ts takes them, each of a user. */
 function requestsFor(requestOf: (index: number) => [target: string, user: string]): string[] {
-  return Array.from({ length: 100 }, (_, index) => {
+  return Array.from({ length: HOSTS }, (_, index) => {
     const [target, user] = requestOf(index);
     const password = httpPassword(deriveKey(SECRET, user, 1));
     return `${target} Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
