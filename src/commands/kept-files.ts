@@ -1,5 +1,4 @@
 /** The files that a server keeps beside its client log, if the configuration asks for them. */
-import { lstat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 
@@ -12,26 +11,35 @@ import type { ClientLog } from "../store/client-log.ts";
 import { LineFile } from "../store/line-file.ts";
 import { NotAFileError, readWhole, replaceFile } from "../system/atomic-file.ts";
 import { errorCode, reasonOf } from "../system/errors.ts";
-import { realFiles } from "../system/files.ts";
+import { type Files, realFiles } from "../system/files.ts";
 import type { Log } from "../system/log.ts";
+import { oneAtATime } from "../system/one-at-a-time.ts";
 
 /** The hosts file and the history, as far as they are kept. */
 export class KeptFiles {
   readonly hostsFile: HostsFile | undefined;
   readonly history: History | undefined;
+  readonly #log: Log;
 
   /**
    * Writes nothing before {@link begin}.
    * @throws UserError (exit code 3) if two of the files, or one and the configuration, have one path
    */
-  static async open(loaded: LoadedConfig, clientLog: ClientLog, log: Log): Promise<KeptFiles> {
+  static async open(
+    loaded: LoadedConfig,
+    clientLog: Hosts,
+    log: Log,
+    files: Files = realFiles,
+  ): Promise<KeptFiles> {
     checkPaths(loaded);
-    const files = new KeptFiles(loaded, clientLog, log);
-    await files.history?.read();
-    return files;
+    const kept = new KeptFiles(loaded, clientLog, log, files);
+    await kept.history?.read();
+    return kept;
   }
 
-  private constructor(loaded: LoadedConfig, clientLog: ClientLog, log: Log) {
+  private constructor(loaded: LoadedConfig, clientLog: Hosts, log: Log, files: Files) {
+    this.#log = log;
+    const inTurn = oneAtATime();
     const { hosts_path, hosts_domain, history_path } = loaded.config.server;
     const parts = { hosts: clientLog.hosts, log, reasonOf, sleep };
     if (hosts_path !== undefined && hosts_domain !== undefined) {
@@ -39,8 +47,8 @@ export class KeptFiles {
       const file = {
         path,
         domain: hosts_domain,
-        read: () => readIfFile(path),
-        replace: (chunks: Iterable<string>) => replaceHosts(path, chunks),
+        read: () => inTurn(() => readIfFile(path, files)),
+        replace: (chunks: Iterable<string>) => inTurn(() => replaceHosts(path, chunks, files)),
       };
       const hostsFile = new HostsFile({ ...parts, ...file, now: () => performance.now() });
       clientLog.subscribe((edit) => hostsFile.edited(edit));
@@ -48,7 +56,11 @@ export class KeptFiles {
     }
     if (history_path !== undefined) {
       const path = serverPath(loaded, history_path);
-      const file = new LineFile(path);
+      const lines = new LineFile(path, files);
+      const file = {
+        append: (text: string) => inTurn(() => lines.append(text)),
+        lastLines: (maxBytes: number) => inTurn(() => lines.lastLines(maxBytes)),
+      };
       this.history = new History({ ...parts, path, file, monotonic: () => performance.now() });
     }
   }
@@ -68,11 +80,20 @@ export class KeptFiles {
     return this.history?.append(change);
   }
 
-  /** Writes what is not written yet. Called when nothing changes any more. */
+  /** Writes what is not written yet, within two seconds. Called when nothing changes any more. */
   async close(): Promise<void> {
-    await Promise.all([this.hostsFile?.close(), this.history?.close()]);
+    const closed = Promise.all([this.hostsFile?.close(), this.history?.close()]);
+    if (await Promise.race([closed, Bun.sleep(CLOSE_MS)])) return;
+    this.#log.warn(
+      "the hosts file or the history lacks the last changes: its disk does not answer",
+    );
   }
 }
+
+type Hosts = Pick<ClientLog, "hosts" | "subscribe">;
+
+/** A disk that hangs must not keep the server from ending. */
+const CLOSE_MS = 2000;
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return setTimeout(milliseconds, undefined, { signal });
@@ -97,20 +118,20 @@ function checkPaths(loaded: LoadedConfig): void {
 }
 
 /** A link is refused: replacing it would leave the file that it names as it is. */
-async function readIfFile(path: string): Promise<Uint8Array | undefined> {
-  const stats = await lstat(path).catch((error: unknown) => {
+async function readIfFile(path: string, files: Files): Promise<Uint8Array | undefined> {
+  const stats = await files.lstat(path).catch((error: unknown) => {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   });
   if (stats?.isSymbolicLink()) throw new NotAFileError("it is a symbolic link");
-  return await readWhole(path, realFiles);
+  return await readWhole(path, files);
 }
 
 /**
  * dnsmasq reads every file that appears in its folder, and keeps the addresses of one that is gone; it
  * passes over names that begin with a dot (dnsmasq(8), hostsdir).
  */
-function replaceHosts(path: string, chunks: Iterable<string>): Promise<void> {
+function replaceHosts(path: string, chunks: Iterable<string>, files: Files): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
-  return replaceFile(path, chunks, { mode: 0o644, temporary });
+  return replaceFile(path, chunks, { mode: 0o644, temporary }, files);
 }

@@ -15,7 +15,7 @@ import type { Family } from "../protocol/address.ts";
 import type { Log } from "../system/log.ts";
 import { Attempts } from "./attempts.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
-import { shortName } from "./news.ts";
+import { newsOf, shortName } from "./news.ts";
 
 /** A host that is new or has moved. */
 export interface Move {
@@ -120,9 +120,11 @@ export class History {
   /**
    * Appends a line if a host was new or has moved.
    * @returns resolves when the lines of this change and of all before it are durable, or the disk has
-   *   refused them once
+   *   refused them once; undefined where the change is no news, so that pings do not pile up behind a
+   *   disk that hangs
    */
-  append(change: Change): Promise<void> {
+  append(change: Change): Promise<void> | undefined {
+    if (newsOf(change, change.name) === undefined) return undefined;
     const move = moveOf(change);
     if (move) this.#add(move);
     return this.#tried;

@@ -104,17 +104,19 @@ test("on a slow disk lines are gathered, and no promise overtakes a line before 
   it.hold();
   const resolved: string[] = [];
   const append = (what: string, one: Change) =>
-    it.history.append(one).then(() => resolved.push(`${what} at ${it.lines().length}`));
+    it.history.append(one)!.then(() => resolved.push(`${what} at ${it.lines().length}`));
   const all = [append("first", change("nas", undefined, at(HOME)))];
   await eventually("an append", () => it.disk.appends === 1);
   all.push(append("second", change("pi", undefined, at(HOME))));
   all.push(append("third", change("tv", undefined, at(HOME))));
-  all.push(append("no news", change("nas", at(HOME), at(HOME))));
+  const plain: Host = { ipv4: at(HOME).ipv4! };
+  all.push(append("signed", change("nas", plain, at(HOME))));
+  expect(it.history.append(change("nas", at(HOME), at(HOME)))).toBeUndefined();
   await Bun.sleep(5);
   expect(resolved).toEqual([]);
   it.release();
   await Promise.all(all);
-  expect(resolved).toEqual(["first at 1", "second at 3", "third at 3", "no news at 3"]);
+  expect(resolved).toEqual(["first at 1", "second at 3", "third at 3", "signed at 3"]);
   expect(it.disk.appends).toBe(2);
   await it.history.close();
 });
