@@ -8,8 +8,9 @@
  * `silent` has each host with its last time before. `telling` is the digest that is not told yet, absent
  * if there is none; `ways` says how far each way of telling is.
  */
-import { readWhole, replaceFile } from "../system/atomic-file.ts";
+import { replaceFile } from "../system/atomic-file.ts";
 import { type Files, realFiles } from "../system/files.ts";
+import { readOwn } from "./own-file.ts";
 
 /** Names of hosts, each with its last time before: milliseconds since 1970, UTC. */
 export type Times = ReadonlyMap<string, number>;
@@ -45,11 +46,12 @@ export class SilenceFile {
 
   /**
    * Reads it; undefined where there is none.
-   * @throws SyntaxError when it is not such a file; the operating system's error
+   * @throws SyntaxError when it is not such a file; NotAFileError when it is a link or no file of ours;
+   *   the operating system's error
    */
   async read(): Promise<SilenceState | undefined> {
-    const bytes = await readWhole(this.#path, this.#files);
-    return bytes && decode(new TextDecoder().decode(bytes));
+    const file = await readOwn(this.#path, this.#files);
+    return file && decode(new TextDecoder().decode(file.bytes));
   }
 
   /**

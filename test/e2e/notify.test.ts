@@ -1,7 +1,15 @@
 /** `[notify]` from end to end: the compiled server runs real commands and posts to a real receiver. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link as hardLink,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
 import { eventually, TEST_MS, within } from "../waiting.ts";
@@ -462,6 +470,23 @@ describe.skipIf(process.platform !== "linux").concurrent("what takes its time:",
     await using server = await serve([setup.config]);
     expect(server.stderr()).toContain("Cannot read which hosts are silent");
   });
+
+  test.skipIf(!HAS_SIGNALS)(
+    "a link in the place of that file is not followed: the log shows nothing of what it names",
+    async () => {
+      await using setup = await newNotified('url = "http://127.0.0.1:9/"');
+      await writeFile(setup.file("other"), "sesame\n");
+      for (const link of [symlink, hardLink]) {
+        await link(setup.file("other"), setup.file("dynip.json.silent"));
+        await using server = await serve([setup.config]);
+        await server.stop();
+        expect(server.stderr()).toMatch(/silent": it (?:is a symbolic link|has a second name)/);
+        expect(server.stderr()).not.toContain("sesame");
+        await rm(setup.file("dynip.json.silent"));
+      }
+      expect(await Bun.file(setup.file("other")).text()).toBe("sesame\n");
+    },
+  );
 });
 
 async function kept(
