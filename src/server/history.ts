@@ -11,7 +11,7 @@
  */
 import type { Change, Host, HostStore } from "../host.ts";
 import { NameMap } from "../name-map.ts";
-import type { Family } from "../protocol/address.ts";
+import { canonicalAddress, type Family } from "../protocol/address.ts";
 import type { Log } from "../system/log.ts";
 import { Attempts } from "./attempts.ts";
 import { DailyLimit, NEWS_PER_DAY } from "./daily-limit.ts";
@@ -235,7 +235,7 @@ function encode({ time, ...move }: Move): string {
   return JSON.stringify({ time: new Date(time).toISOString(), ...move });
 }
 
-/** The reverse of {@link encode}; undefined for the part of a line that a crash left. */
+/** The reverse of {@link encode}; undefined for any other line, such as the part that a crash left. */
 function decode(line: string): Move | undefined {
   let value: unknown;
   try {
@@ -249,12 +249,17 @@ function decode(line: string): Move | undefined {
   const isWhole =
     Number.isFinite(at) &&
     typeof name === "string" &&
-    typeof address === "string" &&
-    (previous === undefined || typeof previous === "string") &&
+    isCanonical(address) &&
+    (previous === undefined || isCanonical(previous)) &&
     isOneOf(FAMILIES, family) &&
     isOneOf(HOWS, how);
   if (!isWhole) return undefined;
   return { time: at, name, family, address, ...(previous !== undefined && { previous }), how };
+}
+
+/** The page shows addresses as they are: a file that somebody edited must not bring it HTML. */
+function isCanonical(value: unknown): value is string {
+  return typeof value === "string" && canonicalAddress(value) === value;
 }
 
 function isOneOf<T>(list: readonly T[], value: unknown): value is T {

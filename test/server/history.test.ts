@@ -283,3 +283,17 @@ test("a file that cannot be read is said, and the server goes on", async () => {
     'error: Cannot read history "/srv/history.jsonl": it is a symbolic link',
   ]);
 });
+
+test("a line with an address that is none is passed over: the page would show it as it is", async () => {
+  const good = { time: "2026-11-20T12:00:00.000Z", name: "nas", family: "ipv4", how: "proven" };
+  const lines = [
+    { ...good, address: "<img src=x>" },
+    { ...good, address: HOME, previous: "<b>192.0.2.1</b>" },
+    { ...good, address: "192.0.2.01" },
+    { ...good, address: HOME, previous: AWAY },
+  ].map((line) => JSON.stringify(line));
+  const it = await newHistory(`${lines.join("\n")}\n`);
+  const moves = it.history.lastMoves("nas").map(({ address, previous }) => [address, previous]);
+  expect(moves).toEqual([[HOME, AWAY]]);
+  await it.history.close();
+});
