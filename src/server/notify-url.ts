@@ -43,7 +43,7 @@ async function post(
       signal,
     });
     const line = await firstLine(response);
-    const status = `${response.status} ${response.statusText}`.trim();
+    const status = `${response.status} ${response.statusText.slice(0, MAX_LINE_BYTES)}`.trim();
     const hint = response.status >= 300 && response.status < 400 ? ", a redirect" : "";
     return { isTold: response.ok, answer: `${status}${hint}${line === "" ? "" : `: ${line}`}` };
   } catch (error) {

@@ -119,6 +119,7 @@ describe("a URL", () => {
   test.each([
     ["SSH-2.0-junk\r\n\r\n", "it does not speak HTTP"],
     ["", "it closed the connection"],
+    [`HTTP/1.1 500 ${"x".repeat(5000)}\r\nContent-Length: 0\r\n\r\n`, `500 ${"x".repeat(200)}`],
   ])("that answers %j", async (text, answer) => {
     using server = Bun.listen({
       hostname: "127.0.0.1",
