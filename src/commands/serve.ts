@@ -2,28 +2,23 @@
 import { defineCommand } from "citty";
 
 import type { KeptFiles } from "./kept-files.ts";
-import { isPrivate } from "../protocol/address.ts";
 import { type ClientLog, hostCount, openClientLog } from "../store/client-log.ts";
 import { clientLogPath, type LoadedConfig, loadConfig } from "../config/find.ts";
 import { cannotRead, type ServerConfig } from "../config/config.ts";
-import { Cookies } from "../protocol/cookie.ts";
 import type { UserError } from "../system/errors.ts";
 import { createLog, type Log } from "../system/log.ts";
-import { keyring } from "../protocol/keyring.ts";
-import { deriveKey, KEY_BYTES, SIGNED_SHAPES } from "../protocol/message.ts";
+import { SIGNED_SHAPES } from "../protocol/message.ts";
 import { WANTED_BYTES } from "../system/receive-buffer.ts";
-import { Announcer } from "../server/announce.ts";
-import { describeCounters, newCounters } from "../server/counters.ts";
-import { Door, type DoorParts, listenLoop, type Signing } from "../server/datagrams.ts";
-import type { History } from "../server/history.ts";
-import type { HttpParts, HttpServer } from "../server/http.ts";
+import { describeCounters } from "../server/counters.ts";
+import { Door, listenLoop } from "../server/datagrams.ts";
+import type { HttpServer } from "../server/http.ts";
 import type { Notifier } from "../server/notify.ts";
-import { Recorder } from "../server/recorder.ts";
-import { Registry } from "../server/registry.ts";
 import { findSecret, warnIfReadable } from "../config/secrets.ts";
 import { bind, type BindOptions, type BoundSocket } from "../system/udp.ts";
 import { cannotListen } from "./bind-error.ts";
 import { CONFIG_ARG, LOG_ARGS, logLevel } from "./definition.ts";
+import type { WebParts } from "./serve-http.ts";
+import { makeParts, type ServerParts } from "./server-parts.ts";
 
 export default defineCommand({
   meta: {
@@ -47,71 +42,115 @@ export default defineCommand({
     Bun.unsafe.setJITPolicy(1); // a server runs for months: compile earlier than build.ts sets for pings
     const log = createLog({ level: logLevel(args, "log"), timestamps: true });
     const loaded = await loadConfig(args.config);
-    const { server } = loaded.config;
     log.info(`configuration "${loaded.path}"`);
-
-    const secret = await findSecret("secret", loaded.config.secret, { env: process.env, log });
-    if (loaded.config.secret) await warnIfReadable(loaded.path, log);
-    if (!secret) {
-      if (loaded.config.http) throw httpWithoutSecret(loaded.path);
-      log.warn("there is no secret: pings are plain, and anyone can forge one", NO_SECRET);
-    }
+    const secret = await secretOf(loaded, log);
     warnOfPorts(loaded, log);
-
-    const stop = new AbortController();
-    for (const signal of SIGNALS) {
-      // Once: the same signal again ends the process at once, without a clean shutdown.
-      process.once(signal, () => {
-        log.info(`stopping: ${signal}`);
-        stop.abort();
-      });
-    }
+    const signal = signalOfStop(log);
 
     const begun = Date.now();
-    const path = clientLogPath(loaded);
-    const clientLog = await openClientLog(path, { log });
-    const parts = makeParts(server, secret, clientLog, log);
-    let notifier: Notifier | undefined;
-    let web: HttpServer | undefined;
-    let kept: KeptFiles | undefined;
+    const clientLog = await openClientLog(clientLogPath(loaded), { log });
+    const parts = makeParts(loaded.config.server, secret, clientLog, log);
+    const listeners: Listeners = { begun };
     try {
-      kept = await keepFiles(loaded, clientLog, log);
-      notifier = await openNotifier(loaded, clientLog, log);
-      if (kept || notifier) {
-        parts.recorder.subscribe(async (change) => {
-          await kept?.changed(change); // the history has it before it is told
-          notifier?.changed(change);
-        });
-      }
-      await listenLoop({
-        door: new Door(parts),
-        async bind(handlers) {
-          const shapes = parts.allowPlain ? undefined : SIGNED_SHAPES;
-          const socket = await bindTo(server, { ...handlers, shapes, log });
-          const rest = { ...parts, history: kept?.history };
-          web = await openWeb(loaded, rest, path, () => notifier?.listeningSince ?? begun, log);
-          warnOfBuffer(socket, log);
-          log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
-          clientLog.begin();
-          kept?.begin();
-          notifier?.begin();
-          return socket;
-        },
-        stopOthers: async () => await web?.stop(),
-        settled: () => clientLog.settled(),
-        log,
-        signal: stop.signal,
-      });
+      await openListeners(listeners, loaded, parts, clientLog, log);
+      await listen(listeners, loaded, parts, clientLog, log, signal);
     } finally {
       // What an edit of the log has removed is known when the log is closed.
       await clientLog
         .close()
-        .finally(() => kept?.close())
-        .finally(() => notifier?.stop());
+        .finally(() => listeners.kept?.close())
+        .finally(() => listeners.notifier?.stop());
     }
-    log.log(`stopped: ${describeCounters(parts.counters, web?.requests)}`);
+    log.log(`stopped: ${describeCounters(parts.counters, listeners.web?.requests)}`);
   },
 });
+
+/** What the configuration may ask for beside UDP; each is there once it is opened. */
+interface Listeners {
+  /** The start of the server: milliseconds since 1970, UTC. */
+  readonly begun: number;
+  kept?: KeptFiles | undefined;
+  notifier?: Notifier | undefined;
+  web?: HttpServer | undefined;
+}
+
+/** The secret; undefined where there is none, so that all pings are plain. */
+async function secretOf(
+  { path, config: { secret: written, http } }: LoadedConfig,
+  log: Log,
+): Promise<Uint8Array | undefined> {
+  const secret = await findSecret("secret", written, { env: process.env, log });
+  if (written) await warnIfReadable(path, log);
+  if (secret) return secret;
+  if (http) throw httpWithoutSecret(path);
+  log.warn("there is no secret: pings are plain, and anyone can forge one", NO_SECRET);
+  return undefined;
+}
+
+/** Aborted when this process is told to stop. */
+function signalOfStop(log: Log): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of SIGNALS) {
+    // Once: the same signal again ends the process at once, without a clean shutdown.
+    process.once(signal, () => {
+      log.info(`stopping: ${signal}`);
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+/** Opens what is told of changes. */
+async function openListeners(
+  listeners: Listeners,
+  loaded: LoadedConfig,
+  { recorder }: ServerParts,
+  clientLog: ClientLog,
+  log: Log,
+): Promise<void> {
+  const kept = await keepFiles(loaded, clientLog, log);
+  listeners.kept = kept;
+  const notifier = await openNotifier(loaded, clientLog, log);
+  listeners.notifier = notifier;
+  if (!kept && !notifier) return;
+  recorder.subscribe(async (change) => {
+    await kept?.changed(change); // the history has it before it is told
+    notifier?.changed(change);
+  });
+}
+
+/** Takes pings and requests until the signal is aborted. */
+async function listen(
+  listeners: Listeners,
+  loaded: LoadedConfig,
+  parts: ServerParts,
+  clientLog: ClientLog,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kept, notifier, begun } = listeners;
+  const path = clientLogPath(loaded);
+  const listeningSince = () => notifier?.listeningSince ?? begun;
+  await listenLoop({
+    door: new Door(parts),
+    async bind(handlers) {
+      const shapes = parts.allowPlain ? undefined : SIGNED_SHAPES;
+      const socket = await bindTo(loaded.config.server, { ...handlers, shapes, log });
+      const web = { server: parts, history: kept?.history, clientLog: path, listeningSince };
+      listeners.web = await openWeb(loaded, web, log);
+      warnOfBuffer(socket, log);
+      log.log(`keeping "${path}", ${hostCount(clientLog.hosts.size)}`);
+      clientLog.begin();
+      kept?.begin();
+      notifier?.begin();
+      return socket;
+    },
+    stopOthers: async () => await listeners.web?.stop(),
+    settled: () => clientLog.settled(),
+    log,
+    signal,
+  });
+}
 
 const NO_SECRET =
   "dynip init writes a configuration with a secret; the clients of DynIP 0.1e can use none";
@@ -144,38 +183,15 @@ async function keepFiles(
   return await KeptFiles.open(loaded, clientLog, log);
 }
 
-/**
- * Listens for HTTP, where the configuration has `[http]`, and so a secret.
- * @param clientLog the path of the client log
- * @param listeningSince see watch.ts
- * @throws UserError (exit code 8) when the port cannot be bound
- */
+/** Listens for HTTP; undefined where the configuration has no `[http]`. */
 async function openWeb(
   { config: { http, notify } }: LoadedConfig,
-  parts: ServerParts & { history: History | undefined },
-  clientLog: string,
-  listeningSince: () => number,
+  parts: Omit<WebParts, "silentAfter">,
   log: Log,
 ): Promise<HttpServer | undefined> {
-  if (!http || !parts.signing) return undefined;
+  if (!http) return undefined;
   const { startHttp } = await import("./serve-http.ts");
-  const { isSilent, lastSeenOf } = await import("../server/watch.ts");
-  const { signing, history, hosts } = parts;
-  const begun = listeningSince();
-  let heardUntil = 0;
-  for (const [, host] of hosts) heardUntil = Math.max(heardUntil, lastSeenOf(host));
-  heardUntil = Math.min(heardUntil, begun); // the clock may have been set back
-  const whether: HttpParts["isSilent"] = (name, host, time) => {
-    const now = { time, listeningSince: listeningSince(), heardUntil };
-    return isSilent(notify.silent_after, [name, host], now);
-  };
-  const more = {
-    keyOf: signing.keyOf,
-    clientLog: () => Bun.file(clientLog),
-    isSilent: whether,
-    lastMoves: (name: string) => history?.lastMoves(name) ?? [],
-  };
-  return await startHttp(http, { ...parts, ...more }, log);
+  return await startHttp(http, { ...parts, silentAfter: notify.silent_after }, log);
 }
 
 /** What tells of hosts; undefined where the configuration names no way of telling. */
@@ -188,53 +204,6 @@ async function openNotifier(
   if (command === undefined && url === undefined) return undefined;
   const { openNotices } = await import("./notify.ts");
   return await openNotices(loaded, clientLog, log);
-}
-
-/** What the doors are built from. */
-interface ServerParts extends DoorParts {
-  hosts: ClientLog["hosts"];
-  /** With the key of each signed name, 32 bytes, of which its HTTP password is made. */
-  signing: (Signing & { keyOf: (name: string) => Uint8Array }) | undefined;
-}
-
-/** Builds the part of the server behind the doors. Listeners to changes subscribe here. */
-function makeParts(
-  server: ServerConfig,
-  secret: Uint8Array | undefined,
-  clientLog: ClientLog,
-  log: Log,
-): ServerParts {
-  const monotonic = () => performance.now();
-  const now = Date.now;
-  const { hosts } = clientLog;
-  const recorder = new Recorder({
-    registry: new Registry(hosts, server.max_clients),
-    store: clientLog,
-    now,
-    onListenerError: (error) => log.error(`This is a bug in dynip: ${String(error)}`),
-  });
-  const isPublic = server.server_ip === "*" || !isPrivate(server.server_ip);
-  const announcer = new Announcer({ log, isPublic, monotonic });
-  recorder.subscribe((change) => announcer.changed(change));
-  const readers = new Set(server.readers);
-  const signing = secret && makeSigning(secret, server, hosts);
-  const allowPlain = !secret || server.allow_plain;
-  const counters = newCounters();
-  const parts = { hosts, readers, counters, announcer, now, monotonic };
-  return { recorder, signing, allowPlain, ...parts };
-}
-
-function makeSigning(
-  secret: Uint8Array,
-  { generations }: ServerConfig,
-  hosts: ClientLog["hosts"],
-): NonNullable<ServerParts["signing"]> {
-  const keyOf = (name: string) => deriveKey(secret, name, generations.get(name) ?? 1);
-  return {
-    keyOf,
-    keyIfMac: keyring(keyOf, (name) => hosts.hashOf(name)),
-    cookies: new Cookies(crypto.getRandomValues(new Uint8Array(KEY_BYTES))),
-  };
 }
 
 /**

@@ -8,7 +8,8 @@
  *     }
  *
  * `counter` is the last accepted counter of a signed host; plain hosts have none. An address has
- * `"claimed":true` behind its times where no ping has proven it, see host.ts. A line of the journal is a line of the log without its comma, or `"nas": null`: the host was forgotten.
+ * `"claimed":true` behind its times where no ping has proven it, see host.ts. A line of the journal is a
+ * line of the log without its comma, or `"nas": null`: the host was forgotten.
  *
  * The log of DynIP 0.1e is read as well: `{"nas": ["203.0.113.7", "2026-11-22 13:07:50.933935"]}`,
  * its times in this machine's local time.
