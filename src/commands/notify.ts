@@ -7,7 +7,7 @@ import { testNotice } from "../server/notices.ts";
 import { Notifier } from "../server/notify.ts";
 import { commandWay } from "../server/notify-command.ts";
 import { urlWay } from "../server/notify-url.ts";
-import type { Way } from "../server/outbox.ts";
+import type { Way } from "../server/notice-queue.ts";
 import type { ClientLog } from "../store/client-log.ts";
 import { SilenceFile, type SilenceState } from "../store/silence-file.ts";
 import { cannot, EXIT, reasonOf } from "../system/errors.ts";

@@ -35,7 +35,7 @@ export interface Hooks {
   end(): void;
 }
 
-export interface OutboxParts {
+export interface NoticeQueueParts {
   log: Log;
   /** Milliseconds of a monotonic clock. */
   monotonic: () => number;
@@ -50,9 +50,9 @@ interface Entry {
 }
 
 /** Tells notices, one after the other. */
-export class Outbox {
+export class NoticeQueue {
   readonly #way: Way;
-  readonly #parts: OutboxParts;
+  readonly #parts: NoticeQueueParts;
   readonly #waiting = new Map<string, Entry>();
   readonly #stopping = new AbortController();
   #telling: Promise<void> | undefined;
@@ -61,7 +61,7 @@ export class Outbox {
   /** What this writes in the log in a day: a receiver that works now and then must not fill a disk. */
   readonly #limit: DailyLimit;
 
-  constructor(way: Way, parts: OutboxParts) {
+  constructor(way: Way, parts: NoticeQueueParts) {
     this.#way = way;
     this.#parts = parts;
     this.#limit = new DailyLimit({ bytes: LOGGED_BYTES, perKey: LOGGED_BYTES }, parts.monotonic);

@@ -7,7 +7,7 @@
  * `taskkill /T` ends the command and what it started.
  */
 import { bodyOf, type Notice, variablesOf } from "./notices.ts";
-import type { Told, Way } from "./outbox.ts";
+import type { Told, Way } from "./notice-queue.ts";
 
 export interface CommandParts {
   /** The environment of the server. */

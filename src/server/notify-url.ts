@@ -4,7 +4,7 @@
  * host alone.
  */
 import { bodyOf, type Notice } from "./notices.ts";
-import type { Told, Way } from "./outbox.ts";
+import type { Told, Way } from "./notice-queue.ts";
 
 export interface UrlParts {
   /** `dynip/0.3.0`. */

@@ -1,6 +1,6 @@
 /**
  * Tells of hosts: at once of new ones and of those that moved, as a digest of those that fell silent or
- * came back, see watch.ts. Each way of telling has an outbox of its own.
+ * came back, see watch.ts. Each way of telling has a queue of its own.
  *
  * A digest is kept in a file before it is told, so that a restart neither repeats nor forgets it. For
  * each way the file says when telling begins, and that it has ended. If the server is killed between the
@@ -15,7 +15,7 @@ import { DailyLimit, NEWS_PER_DAY, type Verdict } from "./daily-limit.ts";
 import { ALL, limitPerSecond } from "./limit.ts";
 import { newsOf, PLAIN_NEWS_PER_SECOND } from "./news.ts";
 import { harmless, noticeOfDigest, noticeOfNews } from "./notices.ts";
-import { type Hooks, Outbox, type OutboxParts, type Way } from "./outbox.ts";
+import { type Hooks, NoticeQueue, type NoticeQueueParts, type Way } from "./notice-queue.ts";
 import {
   type Digest,
   type Silence,
@@ -39,7 +39,7 @@ export interface KeptSilence {
 
 type TellingState = "waiting" | "begun";
 
-export interface NotifierParts extends OutboxParts {
+export interface NotifierParts extends NoticeQueueParts {
   /** By name: `command`, `url`. */
   ways: ReadonlyMap<string, Way>;
   silentAfter: SilentAfter;
@@ -63,7 +63,7 @@ interface Telling {
 /** Tells of changes, of silence and of return. */
 export class Notifier {
   readonly #parts: NotifierParts;
-  readonly #outboxes: ReadonlyMap<string, Outbox>;
+  readonly #queues: ReadonlyMap<string, NoticeQueue>;
   readonly #watch: Watch;
   readonly #limits: Readonly<Record<"signed" | "plain" | "silence", DailyLimit>>;
   readonly #mayTellPlain: (key: number) => boolean;
@@ -78,7 +78,7 @@ export class Notifier {
   constructor(parts: NotifierParts) {
     this.#parts = parts;
     const { ways, kept, monotonic, silentAfter } = parts;
-    this.#outboxes = new Map([...ways].map(([name, way]) => [name, new Outbox(way, parts)]));
+    this.#queues = new Map([...ways].map(([name, way]) => [name, new NoticeQueue(way, parts)]));
     this.#limits = {
       signed: new DailyLimit(NEWS_PER_DAY.signed, monotonic),
       plain: new DailyLimit(NEWS_PER_DAY.plain, monotonic),
@@ -114,13 +114,13 @@ export class Notifier {
     const verdict = news && this.#take(change, news.message);
     if (news === undefined || verdict === "left out") return;
     const notice = noticeOfNews(change, news, verdict === "last of key");
-    for (const outbox of this.#outboxes.values()) outbox.add(notice);
+    for (const queue of this.#queues.values()) queue.add(notice);
   }
 
   /** Ends what is being told, within a second. What waits is not told, but a digest after the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    const stopped = Promise.all([...this.#outboxes.values()].map((outbox) => outbox.stop()));
+    const stopped = Promise.all([...this.#queues.values()].map((queue) => queue.stop()));
     await Promise.race([stopped, Bun.sleep(STOP_MS)]);
     await this.#ticking;
     await this.#keeping;
@@ -147,12 +147,12 @@ export class Notifier {
     this.#tell(digest, states);
   }
 
-  /** Hands a digest to the outboxes of these ways. */
+  /** Hands a digest to the queues of these ways. */
   #tell(digest: Digest, ways: Map<string, TellingState>): void {
     this.#telling = { digest, ways };
     for (const [name, state] of ways) {
       const notice = noticeOfDigest(digest, this.#addressOf, state === "begun");
-      this.#outboxes.get(name)?.add(notice, this.#hooksOf(name, ways));
+      this.#queues.get(name)?.add(notice, this.#hooksOf(name, ways));
     }
   }
 
