@@ -105,7 +105,9 @@ export function noticeOfDigest(
 ): Notice {
   const parts: string[] = [];
   if (silent.length > 0) {
-    const since = ago(time, Math.max(...silent.map(({ lastSeen }) => lastSeen)));
+    // Not Math.max(...): so many arguments as there may be hosts do not fit on the stack.
+    const last = silent.reduce((newest, { lastSeen }) => Math.max(newest, lastSeen), 0);
+    const since = ago(time, last);
     parts.push(
       `${are(silent, "silent")}: no ping for ${since}${silent.length > 1 ? " or more" : ""}`,
     );

@@ -216,3 +216,12 @@ test("many notices in one message are counted where they do not fit", () => {
 test("a test says that it is one", () => {
   expect(variablesOf(testNotice(TIME))).toMatchObject({ DYNIP_EVENT: "test", DYNIP_NAME: "" });
 });
+
+test("a million hosts that fall silent at once are one notice", () => {
+  const silent = new Array(1_000_000).fill({ name: "nas", lastSeen: TIME - 20 * MINUTE });
+  const digest = { time: TIME, silent, back: [], isEveryone: true };
+  const notice = noticeOfDigest(digest, () => undefined, false);
+  expect(notice.title).toBe("nas and 999999 more are silent");
+  expect(notice.message).toContain("no ping for 20 minutes or more");
+  expect(bodyOf([notice]).events).toHaveLength(10_000);
+});
