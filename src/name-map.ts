@@ -23,7 +23,7 @@ export class NameHash {
   #lastName = "";
   #lastHash = 0;
 
-  /** @param fill the numbers must be secret: whoever knows them can make names that collide */
+  /** @param fill the numbers must be secret: with them, names that collide can be made */
   constructor(fill: Fill) {
     fill(this.#random);
   }

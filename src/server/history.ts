@@ -36,7 +36,7 @@ export interface HistoryParts {
   file: {
     /** Appends whole lines, durably. */
     append(lines: string): Promise<void>;
-    /** The lines in the last so many bytes, without their newlines. */
+    /** The lines in the last `maxBytes` bytes, without their newlines. */
     lastLines(maxBytes: number): Promise<string[]>;
   };
   /** The hosts as they are known. */
@@ -46,7 +46,7 @@ export interface HistoryParts {
   reasonOf: (error: unknown) => string;
   /** Milliseconds of a monotonic clock. */
   monotonic: () => number;
-  /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
+  /** Resolves after that time, or rejects when the signal is aborted. */
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
 }
 

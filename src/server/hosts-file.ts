@@ -32,7 +32,7 @@ export interface HostsFileParts {
   reasonOf: (error: unknown) => string;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
-  /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
+  /** Resolves after that time, or rejects when the signal is aborted. */
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -173,7 +173,7 @@ export class HostsFile {
 
 const NAMES_PER_CHUNK = 512;
 
-/** Between two versions there is a pause of so many times what one takes. */
+/** The pause between two versions, as a multiple of the time that one takes. */
 const PAUSE_PER_COST = 4;
 
 function beginsWith(bytes: Uint8Array, text: string): boolean {

@@ -111,7 +111,7 @@ export class Routes {
     const { query } = target;
     if (method === "POST" && FORM.test(headers.get("content-type") ?? "")) {
       const form = await body();
-      if (form === undefined) return TRY_AGAIN; // nobody waits for the answer
+      if (form === undefined) return TRY_AGAIN; // the client has closed the connection
       for (const [name, value] of new URLSearchParams(form)) query.append(name, value);
     }
     const { hostnames, addresses } = parseReport(query, user, source);

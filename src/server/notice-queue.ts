@@ -39,7 +39,7 @@ export interface NoticeQueueParts {
   log: Log;
   /** Milliseconds of a monotonic clock. */
   monotonic: () => number;
-  /** Resolves after so many milliseconds, or when the signal is aborted. */
+  /** Resolves after that time, or when the signal is aborted. */
   sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 

@@ -105,7 +105,7 @@ export function noticeOfDigest(
 ): Notice {
   const parts: string[] = [];
   if (silent.length > 0) {
-    // Not Math.max(...): so many arguments as there may be hosts do not fit on the stack.
+    // Not Math.max(...): a million hosts as arguments do not fit on the stack.
     const last = silent.reduce((newest, { lastSeen }) => Math.max(newest, lastSeen), 0);
     const since = ago(time, last);
     parts.push(

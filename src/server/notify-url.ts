@@ -1,7 +1,6 @@
 /**
  * Tells notices by a POST to a URL: JSON, see notices.ts. A redirect is not followed, and no more than a
- * line of the answer is read. Whoever knows such a URL can often post to it, so that messages show its
- * host alone.
+ * line of the answer is read. Messages show only the host of the URL: its path often is a secret.
  */
 import { bodyOf, type Notice } from "./notices.ts";
 import type { Told, Way } from "./notice-queue.ts";

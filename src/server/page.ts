@@ -9,6 +9,7 @@ import { describeAge } from "../config/duration.ts";
 import type { Host, Sighting } from "../host.ts";
 import type { Move } from "./history.ts";
 import { STYLE } from "./page-style.ts";
+import { lastSeenOf } from "./watch.ts";
 
 /** One host on the page. */
 export interface PageRow {
@@ -198,10 +199,6 @@ function count(hosts: number): string {
 
 function bySilence(one: PageRow, other: PageRow): number {
   return lastSeenOf(other.host) - lastSeenOf(one.host) || byName(one, other);
-}
-
-function lastSeenOf({ ipv4, ipv6 }: Host): number {
-  return Math.max(ipv4?.lastSeen ?? 0, ipv6?.lastSeen ?? 0);
 }
 
 function byName(one: PageRow, other: PageRow): number {

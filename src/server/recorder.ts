@@ -1,6 +1,6 @@
 /**
  * The one place that changes a record: the registry decides, the store makes it durable, readers see
- * it, and whoever subscribed is told. The order never varies: a record that a listener is told of is
+ * it, and listeners are told. The order never varies: a record that a listener is told of is
  * durable, and its ping was answered.
  */
 import type { Change, Host } from "../host.ts";

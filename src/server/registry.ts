@@ -18,7 +18,7 @@
  * challenged sends at most 7 datagrams before it is challenged again, see exchange.ts.
  *
  * A claim is an address that a router names, by dyndns2, with the password of a name. It is recorded, and
- * marked as claimed: no ping came from there, so that it opens rule 1 to nobody.
+ * marked as claimed: no ping came from there, so rule 1 does not apply to it.
  */
 import type { Host, HostStore, Sighting } from "../host.ts";
 import { NameMap } from "../name-map.ts";

@@ -10,8 +10,8 @@
  * not listening cannot say that a host was silent.
  *
  * The first host that falls silent or comes back opens a window of min(5 min, shortest `after` / 3). At
- * its end one digest names every host whose state differs from what was told last: whoever did both is
- * not mentioned.
+ * its end one digest names every host whose state differs from what was told last. A host that fell
+ * silent and came back within the window is not in it.
  */
 import type { Host } from "../host.ts";
 
@@ -202,7 +202,7 @@ export class Watch {
     for (const [name, lastSeen] of this.#told) {
       const host = hosts.get(name)!;
       const seen = lastSeenOf(host);
-      // After a start nobody is overdue for a while. That is no return.
+      // After a start no host is overdue for a while. That is no return.
       const isHeard =
         seen !== lastSeen && time < seen + watchedAfter(this.#silentAfter, name, host);
       if (isHeard && this.#mayTell(name)) back.push({ name, lastSeen });

@@ -39,7 +39,7 @@ export interface ClientLogParts {
   log: Log;
   /** A monotonic clock, in milliseconds. */
   now?: () => number;
-  /** For snapshots: resolves after so many milliseconds, or rejects when the signal is aborted. */
+  /** For snapshots: resolves after that time, or rejects when the signal is aborted. */
   sleep?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
   /** For the journal: the same. */
   gather?: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
@@ -497,7 +497,7 @@ const PAUSE_PER_COST = 4;
 /** After failures the pause doubles each time, up to this: each try writes the whole log. */
 const MAX_BACK_OFF_MS = 60_000;
 
-/** A log of so many bytes, about a hundred hosts, is small. */
+/** A log up to this size, about a hundred hosts, is small. */
 const SMALL_BYTES = 16_384;
 /** How late a snapshot without news may be. */
 const MAX_AGE_OF_SMALL_MS = 60_000;

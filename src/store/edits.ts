@@ -70,7 +70,7 @@ export async function stampOf(target: string, files: Files): Promise<string> {
 /** Finds and takes over what a person does to the log. */
 export class Edits {
   readonly #parts: EditsParts;
-  /** What the file is when nobody edits it: the last version, or the one that is about to be. */
+  /** What the file is without an edit: the last version, or the one that is about to be. */
   #last: Version;
   #next: Version | undefined;
   /** Since when the file cannot be taken over, and how often it was looked at since then. */
@@ -276,7 +276,7 @@ const EDITOR_MS = 5000;
 
 const HOSTS_AT_ONCE = 256;
 
-/** At most so many messages about one edit. */
+/** How many messages there are about one edit, at most. */
 const MAX_SAID = 100;
 
 function stampIn({ dev, ino, size, mtimeNs }: BigIntStats): string {

@@ -27,7 +27,7 @@ export interface GroupCommitParts {
   committed: (hasNews: boolean, firsts: readonly [name: string, host: Host][]) => void;
   /** A monotonic clock, in milliseconds. */
   now: () => number;
-  /** Resolves after so many milliseconds, or rejects when the signal is aborted. */
+  /** Resolves after that time, or rejects when the signal is aborted. */
   gather: (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
 }
 

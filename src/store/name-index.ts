@@ -22,7 +22,7 @@ export class NameIndex {
   #size = 0;
 
   /**
-   * @param hash of names, which nobody else can compute
+   * @param hash of names, which no attacker can compute
    * @param another makes another one
    */
   constructor(hash: NameHash, another: () => NameHash) {

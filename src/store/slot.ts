@@ -67,7 +67,7 @@ export class Slot {
   /**
    * Writes a batch at `at`, durably: its lines, then its seal.
    * @param lines in parts, each written off the main thread before the next is asked for
-   * @param sealOf makes the seal of so many bytes of lines with this CRC-32
+   * @param sealOf makes the seal of lines of this length in bytes, with this CRC-32
    * @returns the offset behind the seal
    * @throws ChangedError; the operating system's error. Bytes may stand behind `at` then, which the
    *   next batch overwrites.

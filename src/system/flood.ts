@@ -58,7 +58,7 @@ export function pressureGauge(): () => Pressure | undefined {
 }
 
 /**
- * Guards sockets by filters in the kernel, so that they are never closed: nobody else can take the
+ * Guards sockets by filters in the kernel, so that they are never closed: no other program can take the
  * port, and what is in the receive buffer is kept.
  *
  * - A flood: for a minute the kernel lets datagrams of the wanted shapes through, and drops others
