@@ -58,12 +58,15 @@ export function sourceOf(peer: string, forwarded: string | null): string {
 }
 
 /**
- * Whether a browser sent a request for another site's page, or for any script: with the password that it
- * remembers, that could report an address. Sec-Fetch-Site is `none` where a person typed the address.
+ * Whether a browser sent a request for a page or a script: it adds the password that it remembers, so that
+ * any page could report an address. Sec-Fetch-Site is `none` where a person typed the address. Browsers
+ * leave it out where HTTP is not encrypted (Fetch Metadata, 3); they always send Accept-Language, which
+ * no router and no program of ROUTERS.md sends.
  */
 export function isFromElsewhere(headers: Pick<Headers, "get">): boolean {
+  if (headers.get("origin") !== null) return true;
   const site = headers.get("sec-fetch-site");
-  return headers.get("origin") !== null || (site !== null && site !== "none");
+  return site === null ? headers.get("accept-language") !== null : site !== "none";
 }
 
 /** Scheme and authority, if any, then the path and the query. */

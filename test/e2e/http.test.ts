@@ -352,6 +352,7 @@ describe("/nic/update", () => {
     { Origin: "null" },
     { "Sec-Fetch-Site": "cross-site" },
     { "Sec-Fetch-Site": "same-origin" },
+    { "Accept-Language": "en-US,en;q=0.9" },
   ])("refuses a browser's request for another page: %j", async (headers) => {
     await using web = await newWeb();
     const response = await web.get("/nic/update?myip=203.0.113.8", "nas", { headers });

@@ -92,6 +92,8 @@ test.each<[boolean, Record<string, string>]>([
   [true, { "Sec-Fetch-Site": "" }],
   [true, { Origin: "https://evil.example" }],
   [true, { Origin: "null" }],
+  [true, { "Accept-Language": "en-US,en;q=0.9" }],
+  [false, { "Accept-Language": "en-US,en;q=0.9", "Sec-Fetch-Site": "none" }],
   [true, { Origin: "", "Sec-Fetch-Site": "none" }],
 ])("from elsewhere: %p, with %j", (expected, headers) => {
   expect(isFromElsewhere(new Headers(headers))).toBe(expected);
