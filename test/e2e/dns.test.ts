@@ -181,10 +181,11 @@ user=
     await using lab = await newLab();
     await mkdir(place.file("copies"));
     await using dnsmasq = await startDnsmasq(place.file("copies"), place);
-    const copy = /^ExecStart=(install .*)$/m
-      .exec(NOTICES)![1]!
-      .replace("/var/lib/dynip/hosts", `'${lab.path}'`)
-      .replace("/etc/dynip-hosts.d/hosts", `'${place.file("copies/hosts")}'`);
+    const copy = [...NOTICES.matchAll(/^ExecStart=(.*)$/gm)]
+      .map(([, command]) => command!)
+      .join(" && ")
+      .replaceAll("/var/lib/dynip/hosts", `'${lab.path}'`)
+      .replaceAll("/etc/dynip-hosts.d", `'${place.file("copies")}'`);
     for (const address of ["127.0.0.1", "127.0.0.2"]) {
       await lab.ping("nas", address);
       await hostsAre(lab.path, `${address} nas.${DOMAIN}`, OLD_LINE);

@@ -67,6 +67,12 @@ describe.skipIf(!FOLDER)(`the unit of the server${SKIPPED}`, () => {
     expect(await machine.sh("stat -c %a /etc/dynip-hosts.d/hosts")).toBe("644\n");
     const [line] = (await machine.sh("cat /var/lib/dynip/history.jsonl")).split("\n");
     expect(JSON.parse(line!)).toMatchObject({ name: "attic-pi", how: "proven" });
+    // The service's user, or its command, may put a link there.
+    await machine.sh("ln -sf /etc/shadow /var/lib/dynip/hosts");
+    expect((await machine.run(["systemctl", "start", "dynip-hosts"])).exitCode).not.toBe(0);
+    expect(await machine.sh("cat /etc/dynip-hosts.d/hosts")).toContain(HOSTS);
+    const found = await machine.run(["grep", "-r", "root:", "/etc/dynip-hosts.d"]);
+    expect(found.exitCode).toBe(1);
   });
 
   test("writes them elsewhere as the user dynip, if there is one that can", async () => {
