@@ -1,6 +1,6 @@
-/** The files beside the client log, on a disk that hangs. */
+/** The files beside the client log: on a disk that hangs, and where something else is in their place. */
 import { expect, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { link, mkdir, symlink, writeFile } from "node:fs/promises";
 
 import { KeptFiles } from "../../src/commands/kept-files.ts";
 import { loadConfig } from "../../src/config/find.ts";
@@ -22,13 +22,47 @@ const NEW: Change = {
   how: "proven",
 };
 
+const CONFIG = '[server]\nhistory_path = "h"\nhosts_path = "hosts"\nhosts_domain = "example.com"\n';
+
+/** What is in the place of a file, and what is said of it. */
+const IN_PLACE: [
+  what: string,
+  put: (path: string, other: string) => Promise<unknown>,
+  said: RegExp,
+][] = [
+  ["a link", (path, other) => symlink(other, path), /it is a symbolic link$/],
+  ["a link to nothing", (path, other) => symlink(`${other}-2`, path), /it is a symbolic link$/],
+  ["a second name", (path, other) => link(other, path), /a second name|dynip did not write it/],
+  ["a folder", (path) => mkdir(path), /it is a folder$/],
+  ["a FIFO", async (path) => Bun.spawnSync(["mkfifo", path]), /it is not a regular file$/],
+];
+
+test.skipIf(process.platform === "win32").each(IN_PLACE)(
+  "%s in the place of a file is left as it is, and said",
+  async (_, put, said) => {
+    await using folder = await temporaryFolder();
+    await writeFile(folder.file("dynip.toml"), CONFIG);
+    await writeFile(folder.file("other"), "precious\n");
+    for (const name of ["h", "hosts"]) await put(folder.file(name), folder.file("other"));
+    await symlink(folder.file("other"), folder.file(".hosts.tmp"));
+    const log = recordedLog();
+    const hosts = { hosts: new HostMap([["nas", HOST]]), subscribe() {} } as never;
+    const kept = await KeptFiles.open(await loadConfig(folder.file("dynip.toml")), hosts, log);
+    kept.begin();
+    await kept.changed(NEW);
+    await kept.close();
+    const errors = log.lines.filter((line) => line.startsWith("error: Cannot write "));
+    expect(errors).toHaveLength(2);
+    for (const error of errors) expect(error).toMatch(said);
+    expect(await Bun.file(folder.file("other")).text()).toBe("precious\n");
+    expect(await Bun.file(folder.file("other-2")).exists()).toBe(false);
+  },
+);
+
 test("a disk that hangs holds one thread, no news but the first ones, and no stop", async () => {
   await using folder = await temporaryFolder();
   const config = folder.file("dynip.toml");
-  await writeFile(
-    config,
-    '[server]\nhistory_path = "h"\nhosts_path = "hosts"\nhosts_domain = "example.com"\n',
-  );
+  await writeFile(config, CONFIG);
   let hanging = 0;
   let isHung = false;
   const files: Files = {
