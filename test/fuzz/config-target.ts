@@ -1,7 +1,7 @@
 /** Mutated configurations through `parseConfig`. */
 import { parse } from "smol-toml";
 
-import { type Config, parseConfig } from "../../src/config/config.ts";
+import { type Config, DEFAULTS, parseConfig } from "../../src/config/config.ts";
 import { SECTIONS } from "../../src/config/keys.ts";
 import { EXIT, UserError } from "../../src/system/errors.ts";
 import { encodeKey } from "../../src/protocol/message.ts";
@@ -44,8 +44,13 @@ function check(text: string): void {
     client: { ...client, key: client.key && encodeKey(client.key) },
   });
   const again = parseConfig(written, PATH);
-  // init never writes generations.
-  const same: Config = { ...config, server: { ...server, generations: new Map() } };
+  // init writes neither generations, nor [http], nor what [notify] may have.
+  const same: Config = {
+    ...config,
+    server: { ...server, generations: new Map() },
+    http: DEFAULTS.http,
+    notify: DEFAULTS.notify,
+  };
   must(Bun.deepEquals(again, same), "what was read is the same, written by init and read again");
 }
 
