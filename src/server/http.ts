@@ -50,6 +50,8 @@ export function listenHttp(parts: HttpParts): HttpServer {
     hostname: ip,
     port,
     development: false,
+    // With `development: false`, Bun sets SO_REUSEPORT: two servers would share the port unnoticed.
+    reusePort: false,
     idleTimeout: IDLE_SECONDS,
     maxRequestBodySize: MAX_BODY_BYTES,
     async fetch(request, listening): Promise<Response> {

@@ -1,6 +1,6 @@
 /** `[http]`: what is at which path, for whom, and what a router is answered. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
@@ -105,6 +105,17 @@ describe("[http]", () => {
     );
     other.close();
     expect(await Bun.file(setup.logPath).exists()).toBe(false);
+  });
+
+  test("whose port another dynip server has, is exit code 8", async () => {
+    await using web = await newWeb();
+    await using setup = await newSignedSetup();
+    await appendFile(setup.config, `[http]\nport = ${web.webPort}\n`);
+    const { exitCode, stderr } = await dynip(["serve", setup.config]);
+    expect(exitCode).toBe(8);
+    expect(stderr).toContain(
+      `Cannot listen on TCP port ${web.webPort}, 127.0.0.1: the port is in use\n`,
+    );
   });
 });
 
