@@ -40,12 +40,12 @@ export class PageTexts {
     if (!readers.has(viewer)) {
       const host = hosts.get(viewer);
       const rows = host ? [this.#row(viewer, host, now())] : [];
-      return renderPage({ rows, total: rows.length, viewer, now: now() });
+      return renderPage({ rows, total: rows.length, viewer, isReader: false, now: now() });
     }
     const text = this.#fresh(this.#texts.get(viewer), async () => {
       this.#rows = this.#fresh(this.#rows, () => this.#collect());
       const rows = await this.#rows.value;
-      return renderPage({ rows, total: hosts.size, viewer, now: now() });
+      return renderPage({ rows, total: hosts.size, viewer, isReader: true, now: now() });
     });
     this.#texts.set(viewer, text);
     return await text.value;

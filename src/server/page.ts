@@ -32,6 +32,8 @@ export interface PageView {
   readonly total: number;
   /** The signed name that asks. */
   readonly viewer: string;
+  /** Whether the viewer is in `readers`; any other sees itself alone. */
+  readonly isReader: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -43,7 +45,7 @@ export const MAX_ROWS = 1000;
 export const STYLE_HASH = `'sha256-${new Bun.CryptoHasher("sha256").update(STYLE).digest("base64")}'`;
 
 /** The page as HTML. Silent hosts come first, the last that fell silent on top; the others by name. */
-export function renderPage({ rows, total, viewer, now }: PageView): string {
+export function renderPage({ rows, total, viewer, isReader, now }: PageView): string {
   const silent = rows.filter(({ isSilent }) => isSilent).sort(bySilence);
   const reporting = rows.filter(({ isSilent }) => !isSilent).sort(byName);
   const shownSilent = silent.slice(0, MAX_ROWS);
@@ -53,10 +55,11 @@ export function renderPage({ rows, total, viewer, now }: PageView): string {
     head(total, silent.length),
     `<header><h1>${headline(total, silent.length)}</h1>`,
     `<p>dynip, as of ${timeElement(now, now)}</p></header>\n<main>\n`,
-    total === 0 ? nothingYet(viewer) : "",
+    total === 0 ? nothingYet() : "",
     section("silent", "Silent", shownSilent, silent.length, now),
     section("reporting", "Reporting", shownReporting, total - silent.length, now),
     total > shown ? leftOut(total, shown) : "",
+    isReader ? "" : onlyItself(viewer),
     `</main>\n<footer><p>Signed in as <b>${text(viewer)}</b>. `,
     "This page refreshes itself every minute.</p></footer>\n</body>\n</html>\n",
   ];
@@ -87,8 +90,8 @@ function headline(total: number, silent: number): string {
   return `${count(total)}, <em>${total === 1 ? "" : `${silent} `}silent</em>`;
 }
 
-/** Says how the first host gets here. The viewer may also be one that sees only itself. */
-function nothingYet(viewer: string): string {
+/** Says how the first host gets here. */
+function nothingYet(): string {
   return `<div class="empty">
 <p>A machine appears here when it has pinged this server once:</p>
 <ol>
@@ -97,9 +100,13 @@ function nothingYet(viewer: string): string {
 <li>Carry <kbd>nas.toml</kbd> to the machine, as <kbd>dynip.toml</kbd>.</li>
 <li>There, tell this server: <kbd class="command">dynip ping</kbd></li>
 </ol>
-<p>Does the server know machines already? Then ${text(viewer)} may see only itself. To see all, add it
-to <kbd>readers</kbd> under <kbd>[server]</kbd> in the server’s configuration, and restart the server.</p>
 </div>
+`;
+}
+
+function onlyItself(viewer: string): string {
+  return `<p class="more">${text(viewer)} sees only itself. To see every host, add it to <kbd>readers</kbd>
+under <kbd>[server]</kbd> in the server’s configuration, and restart the server.</p>
 `;
 }
 

@@ -18,7 +18,7 @@ export const PAGE_PICTURES = {
 
 /** The page that the pictures show. */
 export function picturedPage(): string {
-  return renderPage({ rows: ROWS, total: ROWS.length, viewer: "phone", now: NOW });
+  return renderPage({ rows: ROWS, total: ROWS.length, viewer: "phone", isReader: true, now: NOW });
 }
 
 /** Draws both pictures; only where there is a browser. */

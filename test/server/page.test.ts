@@ -32,8 +32,8 @@ function shownOf(seenAgo: number, stay: number, isSilent = false, host: Host = {
   return /<div class="place">[^]*?<\/div>/.exec(render([shown]))![0];
 }
 
-function render(rows: readonly PageRow[], total = rows.length): string {
-  return renderPage({ rows, total, viewer: "phone", now: NOW });
+function render(rows: readonly PageRow[], total = rows.length, isReader = true): string {
+  return renderPage({ rows, total, viewer: "phone", isReader, now: NOW });
 }
 
 /** What a person reads, tag by tag. */
@@ -236,12 +236,24 @@ describe("order and numbers", () => {
   });
 });
 
-test("without hosts it says how the first one gets here, and to whom hosts are shown", () => {
+test("without hosts it says how the first one gets here", () => {
   const html = render([]);
   expect(html).toContain("<h1>No hosts yet</h1>");
-  for (const words of ["dynip init --name nas", "nas.toml", "dynip ping", "readers", "phone"]) {
+  for (const words of ["dynip init --name nas", "nas.toml", "dynip ping"]) {
     expect(html).toContain(words);
   }
+});
+
+describe("who sees every host", () => {
+  const HINT = "phone sees only itself. To see every host, add it to ";
+
+  test.each([[[]], [[row("phone")]]])("is said to a viewer that sees only itself: %#", (rows) => {
+    expect(textsOf(render(rows, rows.length, false))).toContain(HINT.trim());
+  });
+
+  test("is not said to a reader", () => {
+    for (const rows of [[], [row("phone")]]) expect(render(rows)).not.toContain("sees only itself");
+  });
 });
 
 describe("it asks for nothing and runs nothing", () => {
