@@ -82,6 +82,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "its name is not known",
   Malformed_HTTP_Response: "it does not speak HTTP",
   ECONNRESET: "it closed the connection",
+  EPROTO: "it does not speak HTTPS",
 };
 
 const LIMIT_MS = 20_000;

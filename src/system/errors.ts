@@ -110,6 +110,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETDOWN: "the network is down",
   ENETUNREACH: "the network is unreachable",
   ENOENT: "no such file or folder",
+  ENOEXEC: "it is no executable; the first line of a script is #!/bin/sh, or another interpreter",
   ENOSPC: "no space left on the disk",
   ENOTDIR: "a part of its path is not a folder",
   EPERM: "operation not permitted",

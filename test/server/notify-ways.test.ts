@@ -116,6 +116,18 @@ describe("a URL", () => {
     await server.stop(true);
   });
 
+  test("that speaks no HTTPS", async () => {
+    using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
+    const way = urlWay(`https://127.0.0.1:${server.port}/topic`, {
+      userAgent: "test",
+      limit: 5000,
+    });
+    expect(await way.tell([NOTICE], NEVER)).toEqual({
+      isTold: false,
+      answer: "it does not speak HTTPS",
+    });
+  });
+
   test.each([
     ["SSH-2.0-junk\r\n\r\n", "it does not speak HTTP"],
     ["", "it closed the connection"],
