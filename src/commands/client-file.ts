@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 
 import { parseConfig } from "../config/config.ts";
 import { loadConfig } from "../config/find.ts";
-import { SIGNED_NAME_RULE, suggestName } from "../config/keys.ts";
+import { HOST_RULE, isHost, SIGNED_NAME_RULE, suggestName } from "../config/keys.ts";
 import type { OldSettings } from "../config/old-conf.ts";
 import { findSecret } from "../config/secrets.ts";
 import { clientConfigText } from "../config/template.ts";
@@ -34,7 +34,8 @@ export function clientName(given: string): string {
  * @param path where it will be written
  * @param from the server's configuration; otherwise the one that the other commands would find
  * @param server the server's host name or IP address; otherwise the server_hostname of `from`
- * @throws UserError if the server's configuration has no secret (exit code 3), or `server` is missing (1)
+ * @throws UserError if the server's configuration has no secret (exit code 3), or `server` is missing or no
+ *   host (1)
  */
 export async function newClientConfig(
   path: string,
@@ -42,6 +43,9 @@ export async function newClientConfig(
   from: string | undefined,
   server: string | undefined,
 ): Promise<NewFile> {
+  if (server !== undefined && !isHost(server)) {
+    throw usageError(`Wrong usage: --server is "${server}", must be ${HOST_RULE}`);
+  }
   const { path: source, config } = await loadConfig(from);
   if (source === path) throw cannotWrite(path, "it is the server's configuration");
   const log = createLog({ level: "warn" });

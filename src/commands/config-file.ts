@@ -14,16 +14,21 @@ export interface NewFile {
 /**
  * Writes a configuration so that only its owner can read it: it holds a secret.
  * @param force whether to overwrite an existing file
+ * @param ifThere what the user can do if the file exists
  * @throws UserError (exit code 3)
  */
-export async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
+export async function writeConfig(
+  path: string,
+  text: string,
+  { force, ifThere }: { force: boolean; ifThere: string },
+): Promise<void> {
   try {
     if (force) await replaceFile((await findFile(path)).target, [text], { mode: CONFIG_MODE });
     else await createFile(path, text);
   } catch (error) {
     switch (errorCode(error)) {
       case "EEXIST":
-        throw cannotWrite(path, "it exists already", { hint: "--force overwrites it" });
+        throw cannotWrite(path, "it exists already", { hint: ifThere });
       case "ENOENT":
         throw cannotWrite(path, reasonOf(error), { hint: "make the folder first", cause: error });
       default:

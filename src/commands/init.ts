@@ -94,7 +94,8 @@ export default defineCommand({
       name === undefined
         ? await newConfig(path, from, server)
         : await newClientConfig(path, name, from, server);
-    await writeConfig(path, text, force);
+    const ifThere = name === undefined ? OVERWRITES_SECRET : "--force overwrites it";
+    await writeConfig(path, text, { force, ifThere });
     // Windows ignores mode bits: there the folder's permissions decide.
     const readers = process.platform === "win32" ? "" : ", which only you can read";
     const lines = `Wrote ${path}${readers}.\n${next}`.split("\n");
@@ -105,6 +106,10 @@ export default defineCommand({
 
 /** The options with which init writes no configuration. */
 const ACTIONS = ["print", "install", "uninstall"] as const;
+
+/** The hint where a server's configuration is there already. */
+const OVERWRITES_SECRET =
+  "--force overwrites it, and its secret is lost: every machine then needs a new file";
 
 /** Refuses secrets on the command line: what init writes and prints would have them in plain sight. */
 function refuseSecrets(values: (string | undefined)[]): void {

@@ -56,7 +56,7 @@ export async function findConfig(
   const problem = `no path given, DYNIP_CONFIG is not set, and there is no ${list}`;
   throw cannot("find a configuration", undefined, problem, {
     exitCode: EXIT.config,
-    hint: "dynip init writes one on the server; dynip init --name NAME, there, one for each client",
+    hint: "on the server, dynip init writes one, and dynip init --name NAME one for each client",
   });
 }
 

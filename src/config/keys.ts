@@ -79,6 +79,14 @@ export function suggestName(text: string): string | undefined {
   return isSignedName(name) ? name : undefined;
 }
 
+/** The rule for server_hostname, for messages. */
+export const HOST_RULE = "a host name or an IP address, without a port";
+
+/** Whether `text` can be a server_hostname. */
+export function isHost(text: string): boolean {
+  return isAddress(text) || HOST_NAME.test(text);
+}
+
 /** The keys above the sections. */
 export const TOP_LEVEL = {
   /** 32 bytes; undefined for plain pings only. */
@@ -128,7 +136,7 @@ export const SECTIONS = {
       read: readFilePath,
       comment:
         "A hosts file for a DNS server, with the address of every signed host, written when one changes. " +
-        "A relative path starts as that of client_log_path. It needs hosts_domain.",
+        "A relative path is resolved as that of client_log_path. It needs hosts_domain.",
       example: '"hosts"',
     }),
     /** The domain that is appended to every name of the hosts file: a DNS name without a dot at its end. */
@@ -144,7 +152,7 @@ export const SECTIONS = {
       read: readFilePath,
       comment:
         "A file that gets a line of JSON each time that a host is new or has moved. dynip only appends to " +
-        "it. A relative path starts as that of client_log_path.",
+        "it. A relative path is resolved as that of client_log_path.",
       example: '"history.jsonl"',
     }),
     /** Whether plain pings are accepted although there is a secret. */
@@ -167,8 +175,8 @@ export const SECTIONS = {
       default: [],
       read: readSignedNames,
       comment:
-        'The names of machines that may ask where every host is, by "dynip ping --find". Every other ' +
-        "name may ask where itself is alone.",
+        'The names of machines that may ask for every host: by "dynip ping --find", and on the page of ' +
+        "[http]. Every other name may ask only for itself.",
       example: '["laptop"]',
     }),
     /** The generations of the keys that were revoked, by signed name; at least 1. */
@@ -205,8 +213,8 @@ export const SECTIONS = {
       read: readCommand,
       comment:
         "A program to run when a host is new, moved, fell silent or came back, and its arguments: a list, " +
-        "no shell. It is told what happened by the environment (DYNIP_EVENT, DYNIP_NAME, DYNIP_ADDRESS and " +
-        "others) and by JSON on its standard input.",
+        "no shell. It gets the event in its environment (DYNIP_EVENT, DYNIP_NAME, DYNIP_ADDRESS and others) " +
+        "and as JSON on its standard input.",
       example: '["/usr/local/bin/on-dynip"]',
     }),
     /** An http or https URL; undefined for none. */
@@ -223,9 +231,9 @@ export const SECTIONS = {
       default: new Map([["*", 15 * 60_000]]),
       read: readSilentAfter,
       comment:
-        'How long a host is not heard of before it is silent: a time such as "15m" or "3d", or "never". "*" ' +
-        "is every host whose pings are signed. A host that sends plain pings, or whose router reports for " +
-        "it, is watched only if it is named here.",
+        'How long after its last ping a host counts as silent: a time such as "15m" or "3d", or "never". ' +
+        '"*" is every host whose pings are signed. A host that sends plain pings, or whose router reports ' +
+        "for it, is watched only if it is named here.",
       example: 'laptop = "3d"',
       absent: '`"*" = "15m"`',
     }),
@@ -276,8 +284,9 @@ export const SECTIONS = {
  */
 export const SWITCHES = {
   http:
-    "Remove the # before [http] to turn on a page with every host, where each is for scripts, and reports " +
-    'of routers by dyndns2. Each name has a password, which "dynip init --name" writes into its file.',
+    "To turn on a page that shows every host, addresses for scripts, and reports from routers by dyndns2, " +
+    "remove the # before [http], and before ip and port to change them. Each name has a password, which " +
+    '"dynip init --name" writes into its file.',
 } as const;
 
 /** What holds where the file gives no value. */
@@ -306,8 +315,8 @@ function readHosts(value: unknown): readonly string[] {
   // An empty name counts as none, as in DynIP 0.1e; `dynip ping` then says that it is missing.
   const hosts = (Array.isArray(value) ? value : [value]).filter((host) => host !== "");
   for (const host of hosts) {
-    if (typeof host === "string" && (isAddress(host) || HOST_NAME.test(host))) continue;
-    throw new Must("a host name or an IP address, without a port, or a list of such", show(host));
+    if (typeof host === "string" && isHost(host)) continue;
+    throw new Must(`${HOST_RULE}, or a list of such`, show(host));
   }
   return hosts as string[];
 }
@@ -323,12 +332,14 @@ function readDomain(value: unknown): string {
 function readSignedNames(value: unknown): readonly string[] {
   const isName = (name: unknown) => typeof name === "string" && isSignedName(name);
   const wrong = Array.isArray(value) ? value.filter((name) => !isName(name)) : [value];
-  if (wrong.length > 0) throw new Must(`a list of names of ${SIGNED_NAME_RULE}`, show(wrong[0]));
+  if (wrong.length > 0)
+    throw new Must(`a list such as ["laptop"], of names of ${SIGNED_NAME_RULE}`, show(wrong[0]));
   return value as string[];
 }
 
 function readGenerations(value: unknown): ReadonlyMap<string, number> {
-  if (!isTable(value)) throw new Must("a section, [server.generations]", show(value));
+  if (!isTable(value))
+    throw new Must("a section, [server.generations], with lines such as laptop = 2", show(value));
   for (const [name, generation] of Object.entries(value)) {
     if (!isSignedName(name)) throw new Must(`names of ${SIGNED_NAME_RULE}`, `for "${name}"`);
     if (isCount(generation)) continue;
@@ -338,7 +349,8 @@ function readGenerations(value: unknown): ReadonlyMap<string, number> {
 }
 
 function readSilentAfter(value: unknown): ReadonlyMap<string, number> {
-  if (!isTable(value)) throw new Must("a section, [notify.silent_after]", show(value));
+  if (!isTable(value))
+    throw new Must('a section, [notify.silent_after], with lines such as "*" = "15m"', show(value));
   const after = new Map(SECTIONS.notify.silent_after.default);
   for (const [name, text] of Object.entries(value)) {
     if (!isPlainName(name)) throw new Must('names of hosts, or "*"', `for "${name}"`);

@@ -253,19 +253,19 @@ describe("an error names the mistake", () => {
     ["[server]\nallow_plain = 1", "allow_plain in [server] is 1, must be true or false"],
     [
       '[server]\nreaders = "phone"',
-      'readers in [server] is "phone", must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+      'readers in [server] is "phone", must be a list such as ["laptop"], of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
     ],
     [
       '[server]\nreaders = ["phone", "Laptop"]',
-      'readers in [server] is "Laptop", must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
+      'readers in [server] is "Laptop", must be a list such as ["laptop"], of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
     ],
     [
       "[server]\nreaders = [1]",
-      "readers in [server] is 1, must be a list of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen",
+      'readers in [server] is 1, must be a list such as ["laptop"], of names of 1 to 128 of the characters a-z, 0-9 and, not at the ends, dot, underscore and hyphen',
     ],
     [
       "[server]\ngenerations = 1",
-      "generations in [server] is 1, must be a section, [server.generations]",
+      "generations in [server] is 1, must be a section, [server.generations], with lines such as laptop = 2",
     ],
     [
       "[server.generations]\nlaptop = 0",
@@ -293,7 +293,7 @@ describe("an error names the mistake", () => {
     ],
     [
       '[notify]\nsilent_after = "15m"',
-      'silent_after in [notify] is "15m", must be a section, [notify.silent_after]',
+      'silent_after in [notify] is "15m", must be a section, [notify.silent_after], with lines such as "*" = "15m"',
     ],
     [
       "[notify.silent_after]\nnas = 15",
@@ -422,7 +422,7 @@ describe("the configuration is found", () => {
       message:
         "Cannot find a configuration: no path given, DYNIP_CONFIG is not set, and there is no " +
         '"dynip.toml" or "/etc/dynip/dynip.toml"',
-      hint: "dynip init writes one on the server; dynip init --name NAME, there, one for each client",
+      hint: "on the server, dynip init writes one, and dynip init --name NAME one for each client",
     });
   });
 

@@ -155,12 +155,25 @@ describe("--name writes the file of one client", () => {
     expect(await readFile(server.file("dynip.toml"), "utf8")).toBe(before);
   });
 
+  test.each(["https://vps.example.com", "vps.example.com:28630", "my server"])(
+    "--server is no host: %s",
+    async (host) => {
+      await using server = await newServer([PUBLIC]);
+      expect(await server.init(["--name", "nas", "--server", host])).toEqual({
+        exitCode: 1,
+        stdout: "",
+        stderr: `error: Wrong usage: --server is "${host}", must be a host name or an IP address, without a port\n`,
+      });
+      expect(await readdir(server.path)).toEqual(["dynip.toml"]);
+    },
+  );
+
   test("without a configuration it says that the server has it", async () => {
     await using folder = await temporaryFolder();
     const { exitCode, stderr } = await dynip(["init", "--name", "nas"], { cwd: folder.path });
     expect(exitCode).toBe(3);
     expect(stderr).toContain(
-      "hint: dynip init writes one on the server; dynip init --name NAME, there,",
+      "hint: on the server, dynip init writes one, and dynip init --name NAME one ",
     );
     expect(await readdir(folder.path)).toEqual([]);
   });
@@ -206,7 +219,7 @@ test("it writes over a file only with --force", async () => {
   expect(await dynip(["init", path])).toEqual({
     exitCode: 3,
     stdout: "",
-    stderr: `error: Cannot write config "${path}": it exists already\nhint: --force overwrites it\n`,
+    stderr: `error: Cannot write config "${path}": it exists already\nhint: --force overwrites it, and its secret is lost: every machine then needs a new file\n`,
   });
   expect(await readFile(path, "utf8")).toBe("precious");
   expect((await dynip(["init", "--force", path])).exitCode).toBe(0);

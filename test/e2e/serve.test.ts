@@ -204,7 +204,7 @@ test("no configuration at all is exit code 3, and the hint is to run dynip init"
   expect(exitCode).toBe(3);
   expect(stderr).toStartWith("error: Cannot find a configuration: ");
   expect(stderr).toEndWith(
-    "hint: dynip init writes one on the server; dynip init --name NAME, there, one for each client\n",
+    "hint: on the server, dynip init writes one, and dynip init --name NAME one for each client\n",
   );
 });
 
