@@ -141,7 +141,7 @@ const FILES = [
   [LOG, "The client log: JSON, one line for each host. It is in the folder of the configuration."],
   [`${LOG}.journal.1, .2`, "Records that are not in the log yet, while the server runs."],
   [`${LOG}.journal.1.bad`, "What a power cut left half written. It was never acknowledged."],
-  [`${LOG}.silent`, "Which hosts were told to be silent, where [notify] asks for notices."],
+  [`${LOG}.silent`, "The hosts that notices reported as silent, where [notify] asks for notices."],
   [`${LOG}.lock`, "Prevents a second server from using the same log."],
 ] as const;
 

@@ -24,7 +24,8 @@ import { type Failure, failureOf, optionsOf } from "./failure.ts";
 export default defineCommand({
   meta: {
     name: "ping",
-    description: "Tell the server this machine's name and address, once",
+    description:
+      "Tell the server this machine's name and address, once; or find another with --find",
     exits: [
       "ok",
       "usage",
