@@ -83,9 +83,9 @@ function schedulerOf(action: "install" | "uninstall", subcommand: string): Sched
   }
   const scheduler = schedulerFor(subcommand, thisMachine);
   if (scheduler) return scheduler;
-  throw cannot(action, subcommand, "dynip knows nothing on this system that would start it", {
+  throw cannot(action, subcommand, "this system has no service manager that dynip knows", {
     exitCode: EXIT.install,
-    hint: `start "dynip ${subcommand}" with what your system has`,
+    hint: `start "dynip ${subcommand}" by this system's own means`,
   });
 }
 

@@ -31,7 +31,7 @@ export async function loadConfig(
   if (text === undefined) {
     const whence = given === undefined ? ", which DYNIP_CONFIG names" : "";
     throw cannotRead(path, `there is no such file${whence}`, {
-      hint: `dynip init "${path}" writes one to start from`,
+      hint: `check the path; on the server, dynip init "${path}" writes a new one`,
     });
   }
   return { path: resolve(path), config: parseConfig(text, path) };

@@ -431,7 +431,7 @@ describe("the configuration is found", () => {
     await expect(load("gone.toml")).rejects.toMatchObject({
       exitCode: 3,
       message: 'Cannot read config "gone.toml": there is no such file',
-      hint: 'dynip init "gone.toml" writes one to start from',
+      hint: 'check the path; on the server, dynip init "gone.toml" writes a new one',
     });
     await expect(load(undefined, { DYNIP_CONFIG: "gone.toml" })).rejects.toMatchObject({
       exitCode: 3,

@@ -150,7 +150,7 @@ describe("a configuration that cannot be read is exit code 3, for serve and for 
       stdout: "",
       stderr:
         'error: Cannot read config "gone.toml": there is no such file\n' +
-        'hint: dynip init "gone.toml" writes one to start from\n',
+        'hint: check the path; on the server, dynip init "gone.toml" writes a new one\n',
     });
   });
 });

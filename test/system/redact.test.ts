@@ -25,7 +25,7 @@ describe.each(Object.entries(PASTED))("%s is hidden", (_, pasted) => {
     `unknown section [${pasted}]`,
     `Option "--timeout" is "${pasted}", must be a time like 30s or 2m`,
     `Error: ENOENT: no such file or directory, open '${pasted}'\n    at run (file.ts:1:2)`,
-    `dynip init "${pasted}" writes one to start from`,
+    `check the path; on the server, dynip init "${pasted}" writes a new one`,
   ])("in %p", (message) => {
     const shown = withoutSecrets(message);
     expect(shown).toContain("(a secret)");
