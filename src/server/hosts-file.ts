@@ -143,7 +143,7 @@ export class HostsFile {
     const isWritten = await this.#attempts.attempt(async () => {
       const old = this.#isOurs ? undefined : await read();
       if (old && old.length > 0 && !beginsWith(old, HOSTS_FILE_HEAD)) {
-        throw new Error("it is there already, and dynip did not write it");
+        throw new Error("dynip did not write it; move it away, or change hosts_path");
       }
       if (old && (await isEqual(old, this.#chunks()))) return;
       await replace(this.#chunks());

@@ -202,7 +202,7 @@ test("a file that dynip did not write is left alone until it is gone", async () 
   await eventually("a second try", () => it.pauses.length === 2);
   expect(it.disk.content).toBe("127.0.0.1 localhost\n");
   expect(it.log.lines[0]).toBe(
-    'error: Cannot write hosts file "/srv/hosts": it is there already, and dynip did not write it',
+    'error: Cannot write hosts file "/srv/hosts": dynip did not write it; move it away, or change hosts_path',
   );
   it.disk.content = undefined;
   await it.pass(2);
