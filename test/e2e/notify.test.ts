@@ -2,6 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import {
+  appendFile,
   chmod,
   link as hardLink,
   readdir,
@@ -342,6 +343,70 @@ onLinux("a command", () => {
     const { stderr } = await server.stop();
     expect(stderr).not.toContain(SECRET);
     expect(stderr).not.toContain("first");
+  });
+});
+
+describe.skipIf(process.platform !== "win32")("a command on Windows", () => {
+  test("gets its arguments as they are, the environment and JSON, and no secret", async () => {
+    await using setup = await newNotified("");
+    await writeFile(
+      setup.file("on dynip.ts"),
+      `const told = { args: Bun.argv.slice(2), env: process.env, json: await Bun.stdin.json() };
+       await Bun.write(import.meta.dir + "/told.new", JSON.stringify(told));
+       require("node:fs").renameSync(import.meta.dir + "/told.new", import.meta.dir + "/told");`,
+    );
+    const args = ["%PATH% & x", 'b "c\\', ""];
+    const command = JSON.stringify([process.execPath, setup.file("on dynip.ts"), ...args]);
+    await appendFile(setup.config, `command = ${command}\n`);
+    const env = { DYNIP_SECRET: SECRET, BUN_OWN: "1", OWN: "kept" };
+    await using server = await serve([setup.config], { env });
+    await report(server, "nas");
+    await eventually("the command", () => existsSync(setup.file("told")));
+    const { args: given, env: seen, json } = await Bun.file(setup.file("told")).json();
+    expect(given).toEqual(args);
+    const { DYNIP_TIME: time, ...variables } = Object.fromEntries(
+      Object.entries(seen).filter(([name]) => /^(DYNIP|BUN|OWN)/i.test(name)),
+    );
+    expect(variables).toEqual({
+      DYNIP_ADDRESS: "127.0.0.1",
+      DYNIP_EVENT: "new",
+      DYNIP_FAMILY: "ipv4",
+      DYNIP_HOW: "proven",
+      DYNIP_MESSAGE: "new host nas at 127.0.0.1",
+      DYNIP_NAME: "nas",
+      DYNIP_NAMES: "nas",
+      DYNIP_PREVIOUS: "",
+      OWN: "kept",
+    });
+    expect(json).toMatchObject({
+      message: "new host nas at 127.0.0.1",
+      events: [{ event: "new", name: "nas", address: "127.0.0.1", time }],
+    });
+  });
+
+  test("may be a batch file", async () => {
+    await using setup = await newNotified("");
+    const path = setup.file("on dynip.cmd");
+    await writeFile(path, "@echo %DYNIP_EVENT%: %DYNIP_MESSAGE%\r\n@exit /b 3\r\n");
+    await appendFile(setup.config, `command = [${JSON.stringify(path)}]\n`);
+    const { exitCode, stderr } = await dynip(["serve", "--test-notify", setup.config]);
+    expect(stderr).toBe(
+      `command "${path}": exit code 3: test: this is a test of dynip's notices\n` +
+        `error: Cannot send the test notice by command "${path}": see above\n`,
+    );
+    expect(exitCode).toBe(5);
+  });
+
+  test("that is not there is said once, and the server goes on", async () => {
+    await using setup = await newNotified(String.raw`command = ["C:\\no such\\program.exe"]`);
+    await using server = await serve([setup.config]);
+    await report(server, "nas");
+    await server.said(
+      'Cannot tell by command "C:\\no such\\program.exe": it cannot be started: no such file or folder\n',
+    );
+    await report(server, "pi");
+    expect((await dynip(["ping", setup.config])).exitCode).toBe(0);
+    expect(server.stderr().match(/Cannot tell by command/g)).toHaveLength(1);
   });
 });
 

@@ -33,7 +33,14 @@ await runWrapped({
     await makeLibrary(folder);
     return `env LD_LIBRARY_PATH='${folder}' '${binary}'`;
   },
-  leftOut: NAMES_THE_EXECUTABLE,
+  leftOut: [
+    ...NAMES_THE_EXECUTABLE,
+    {
+      name: "takes the addresses that the README's script sends it",
+      count: 1,
+      why: "nsupdate inherits LD_LIBRARY_PATH, and needs all of libstdc++",
+    },
+  ],
   retries: 0,
   minutes: 10,
 });

@@ -101,6 +101,58 @@ describe.skipIf(process.platform !== "linux")("a command", () => {
   });
 });
 
+describe.skipIf(process.platform !== "win32")("a command on Windows", () => {
+  const tell = (command: string[], limit = 20_000, signal = NEVER) =>
+    commandWay(command, {
+      env: process.env,
+      platform: process.platform,
+      limit,
+      reasonOf: (error) => (error as Error).message,
+    }).tell([NOTICE], signal);
+
+  /** A program that prints the process id of the child that it waits for. */
+  const WAITING = `const child = Bun.spawn([process.execPath, "-e", "await Bun.sleep(600_000)"]);
+    console.log(child.pid);
+    await child.exited;`;
+
+  function isThere(pid: number): boolean {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  }
+
+  test("that works, and one that fails", async () => {
+    expect(await tell(["cmd", "/c", "echo fine"])).toEqual({
+      isTold: true,
+      answer: "exit code 0: fine",
+    });
+    expect(await tell(["cmd", "/c", "exit 3"])).toEqual({ isTold: false, answer: "exit code 3" });
+  });
+
+  test("that hangs is ended with its children when its time is over", async () => {
+    const { isTold, answer } = await tell([process.execPath, "-e", WAITING], 3000);
+    const [, pid] = /: (\d+)$/.exec(answer) ?? [];
+    expect({ isTold, answer }).toEqual({
+      isTold: false,
+      answer: `it ran for more than 3 seconds and was ended: ${pid}`,
+    });
+    await eventually("the end of its child", () => !isThere(Number(pid)));
+  });
+
+  test("is ended with its children when the server stops", async () => {
+    const stop = new AbortController();
+    const telling = tell([process.execPath, "-e", WAITING], 60_000, stop.signal);
+    await Bun.sleep(3000);
+    stop.abort();
+    const { isTold, answer } = await telling;
+    expect(isTold).toBe(false);
+    const pid = Number(/: (\d+)$/.exec(answer)![1]);
+    await eventually("the end of its child", () => !isThere(pid));
+  });
+});
+
 describe("a URL", () => {
   test("that does not answer is given up after its time", async () => {
     using server = Bun.serve({
