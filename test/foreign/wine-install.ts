@@ -26,7 +26,7 @@ Later:
   schtasks /query /tn dynip /v /fo list  # shows the task; Last Result is ping's exit code, 0 if all is well
   schtasks /run /tn dynip                # pings now
 error: Scheduled Task dynip is installed, but the first ping failed: its result is not known
-exit code 7
+exit code 10
 Scheduled Task dynip is up to date
 dynip-task.xml
 dynip.exe
