@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { commandWay } from "../../src/server/notify-command.ts";
 import { testNotice } from "../../src/server/notices.ts";
 import { urlWay } from "../../src/server/notify-url.ts";
+import { temporaryFolder } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 
 setDefaultTimeout(TEST_MS);
@@ -110,10 +111,14 @@ describe.skipIf(process.platform !== "win32")("a command on Windows", () => {
       reasonOf: (error) => (error as Error).message,
     }).tell([NOTICE], signal);
 
-  /** A program that prints the process id of the child that it waits for. */
-  const WAITING = `const child = Bun.spawn([process.execPath, "-e", "await Bun.sleep(600_000)"]);
-    console.log(child.pid);
-    await child.exited;`;
+  /** A program that waits for a child, and writes the child's process id to a file. */
+  const waiting = (path: string): string[] => [
+    process.execPath,
+    "-e",
+    `const child = Bun.spawn([process.execPath, "-e", "await Bun.sleep(600_000)"]);
+     await Bun.write(${JSON.stringify(path)}, String(child.pid));
+     await child.exited;`,
+  ];
 
   function isThere(pid: number): boolean {
     try {
@@ -132,23 +137,24 @@ describe.skipIf(process.platform !== "win32")("a command on Windows", () => {
   });
 
   test("that hangs is ended with its children when its time is over", async () => {
-    const { isTold, answer } = await tell([process.execPath, "-e", WAITING], 3000);
-    const [, pid] = /: (\d+)$/.exec(answer) ?? [];
-    expect({ isTold, answer }).toEqual({
+    await using folder = await temporaryFolder();
+    expect(await tell(waiting(folder.file("pid")), 5000)).toEqual({
       isTold: false,
-      answer: `it ran for more than 3 seconds and was ended: ${pid}`,
+      answer: "it ran for more than 5 seconds and was ended",
     });
-    await eventually("the end of its child", () => !isThere(Number(pid)));
+    const pid = Number(await Bun.file(folder.file("pid")).text());
+    await eventually("the end of its child", () => !isThere(pid));
   });
 
   test("is ended with its children when the server stops", async () => {
+    await using folder = await temporaryFolder();
     const stop = new AbortController();
-    const telling = tell([process.execPath, "-e", WAITING], 60_000, stop.signal);
-    await Bun.sleep(3000);
+    const telling = tell(waiting(folder.file("pid")), 60_000, stop.signal);
+    await eventually("its child", () => Bun.file(folder.file("pid")).size > 0);
+    const pid = Number(await Bun.file(folder.file("pid")).text());
+    expect(isThere(pid)).toBe(true);
     stop.abort();
-    const { isTold, answer } = await telling;
-    expect(isTold).toBe(false);
-    const pid = Number(/: (\d+)$/.exec(answer)![1]);
+    expect((await telling).isTold).toBe(false);
     await eventually("the end of its child", () => !isThere(pid));
   });
 });
