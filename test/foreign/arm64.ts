@@ -19,7 +19,7 @@ await runWrapped({
   patience: 6,
   leftOut: [
     ...NAMES_THE_EXECUTABLE,
-    { name: "while a process sends as fast as it can", count: 5, why: FLOOD },
+    { name: "while a process sends as fast as it can", count: 10, why: FLOOD },
     {
       name: "kill -9 under load left a broken log",
       count: 1,
