@@ -41,7 +41,9 @@ export function makeFilter(shapes: readonly DatagramShape[]): DatagramFilter {
 export function setFilter(fd: number, filter: DatagramFilter | undefined): boolean {
   if (process.platform !== "linux") return false;
   if (filter) return setOption(fd, SO_ATTACH_FILTER, filter.program);
-  return setOption(fd, SO_DETACH_FILTER, new Int32Array(1));
+  // QEMU's user mode attaches filters and takes none off.
+  const isOff = setOption(fd, SO_DETACH_FILTER, new Int32Array(1));
+  return isOff || setOption(fd, SO_ATTACH_FILTER, EVERYTHING.program);
 }
 
 const SO_ATTACH_FILTER: SocketOption = { level: 1, name: 26 };
@@ -89,6 +91,11 @@ function accept({ start, minBytes, maxBytes }: DatagramShape): Instruction[] {
     return [code, ifTrue * toEnd, ifFalse * toEnd, k];
   });
 }
+
+/** A filter that lets every datagram through. */
+export const EVERYTHING: DatagramFilter = makeFilter([
+  { start: "", minBytes: 0, maxBytes: 65_535 },
+]);
 
 function encode(instructions: readonly Instruction[]): Uint8Array {
   const bytes = Buffer.alloc(instructions.length * 8);
