@@ -1,7 +1,4 @@
 /** The HTTP part of `dynip serve`, where the configuration has `[http]`. */
-import { once } from "node:events";
-import { createServer } from "node:net";
-
 import type { HttpConfig } from "../config/config.ts";
 import { isLoopback } from "../protocol/address.ts";
 import type { History } from "../server/history.ts";
@@ -54,24 +51,21 @@ export async function startHttp(
     return web;
   } catch (error) {
     const keys = { address: "ip in [http]", port: "port in [http]", everywhere: "::" };
-    const reason = (await errorOfListening(ip, port)) ?? error;
+    const reason = errorOfListening(ip, port) ?? error;
     throw cannotListen({ protocol: "TCP", address: ip, port, keys }, reason);
   }
 }
 
 /**
  * The system's error when it is asked to listen there, undefined if it has none. On Windows, `Bun.serve`
- * of Bun 1.4.5 says EADDRINUSE whatever the error is; `node:net` says which one it is.
+ * of Bun 1.4.5 says EADDRINUSE whatever the error is; `Bun.listen` says which one it is.
  */
-async function errorOfListening(ip: string, port: number): Promise<unknown> {
-  const server = createServer().listen(port, ip);
+function errorOfListening(hostname: string, port: number): unknown {
   try {
-    await once(server, "listening");
+    Bun.listen({ hostname, port, socket: { data() {} } }).stop();
     return undefined;
   } catch (error) {
     return error;
-  } finally {
-    server.close();
   }
 }
 
