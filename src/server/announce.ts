@@ -41,6 +41,7 @@ export class Announcer {
   /** What was warned of already: once is enough, since one sender can repeat it for ever. */
   readonly #warned = new Set<Reason>();
   readonly #behindNat = new Set<string>();
+  readonly #nowhere = new Set<string>();
   /** By name and family, the address that it left last, and when, by the monotonic clock. */
   readonly #left = new Map<string, { address: string; at: number }>();
   readonly #monotonic: () => number;
@@ -92,6 +93,20 @@ export class Announcer {
     const who = name === undefined ? "" : ` for ${shortName(name)}`;
     const message = `wrong name or password${who} by HTTP from ${address}`;
     if (this.#mayWarnOfLogin(ALL)) this.#write("login", address, "warn", message);
+  }
+
+  /**
+   * Warns, once for each name, that a report named no address that can be recorded.
+   * @param name has the password, so that this takes no more memory than there are names
+   * @param source the address that the report came from, canonical
+   */
+  reportedNowhere(name: string, source: string): void {
+    if (this.#nowhere.has(name)) return;
+    this.#nowhere.add(name);
+    this.#log.warn(
+      `${shortName(name)} reported no address of the internet, from ${source}`,
+      "have the router send its address as myip; a proxy in front has to send X-Forwarded-For",
+    );
   }
 
   /** Says that a question was answered. */

@@ -7,6 +7,7 @@
  *     /nic/update   reports of routers, see dyndns2.ts
  */
 import type { HostStore } from "../host.ts";
+import type { Announcer } from "./announce.ts";
 import { formatResults, isOwn, parseReport, type Result } from "./dyndns2.ts";
 import { isFromElsewhere, type Target } from "./http-request.ts";
 import { limitPerMinute } from "./limit.ts";
@@ -17,6 +18,7 @@ import type { Recorder } from "./recorder.ts";
 export interface RouteParts extends PageParts {
   hosts: PageParts["hosts"] & Pick<HostStore, "get" | "hashOf">;
   recorder: Pick<Recorder, "recordClaim">;
+  announcer: Pick<Announcer, "reportedNowhere">;
   /** The client log's file. */
   clientLog: () => Blob & { exists(): Promise<boolean> };
 }
@@ -116,6 +118,7 @@ export class Routes {
     }
     const { hostnames, addresses } = parseReport(query, user, source);
     const areOwn = hostnames.map((hostname) => isOwn(hostname, user));
+    if (addresses.length === 0) this.#parts.announcer.reportedNowhere(user, source);
     let result: Result | undefined = "nohost";
     if (areOwn.includes(true)) result = await this.#record(user, addresses);
     if (result === undefined) return TRY_AGAIN;

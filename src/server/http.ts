@@ -20,7 +20,7 @@ export interface HttpParts extends RouteParts {
   port: number;
   /** The key of a signed name. */
   keyOf: (name: string) => Uint8Array;
-  announcer: Pick<Announcer, "loginFailed">;
+  announcer: Pick<Announcer, "loginFailed" | "reportedNowhere">;
   log: Pick<Log, "error">;
 }
 

@@ -340,6 +340,8 @@ describe("/nic/update", () => {
     const response = await web.get(path, "nas");
     expect([response.status, await response.text()]).toEqual([status, body]);
     expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    if (status === 503)
+      await web.server.said("nas reported no address of the internet, from 127.0.0.1");
   });
 
   test("takes a form in the body of a POST, and no other body", async () => {

@@ -124,6 +124,21 @@ test("a failed login is said with its address, once a second, without what is no
   ]);
 });
 
+test("a report without an address is warned of once for each name", () => {
+  const { announcer, shown } = newAnnouncer();
+  announcer.reportedNowhere("home", "127.0.0.1");
+  announcer.reportedNowhere("home", "127.0.0.1");
+  announcer.reportedNowhere("office", "192.168.1.1");
+  const hint =
+    "hint: have the router send its address as myip; a proxy in front has to send X-Forwarded-For";
+  expect(shown()).toEqual([
+    "warn: home reported no address of the internet, from 127.0.0.1",
+    hint,
+    "warn: office reported no address of the internet, from 192.168.1.1",
+    hint,
+  ]);
+});
+
 describe("a name that comes back within the hour to an address that it left", () => {
   const WARNING = [
     "warn: nas is back at 192.0.2.1, which it left 5 minutes ago",
