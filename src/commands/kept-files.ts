@@ -113,6 +113,14 @@ function checkPaths(loaded: LoadedConfig): void {
     if (other !== undefined) {
       throw cannotRead(loaded.path, `${key} in [server] is the path of ${other}, too`);
     }
+    // Its journal, its lock, what is silent, and the copies of what could not be read.
+    if (path.startsWith(`${clientLogPath(loaded)}.`)) {
+      throw cannotRead(
+        loaded.path,
+        `${key} in [server] begins with client_log_path and a dot, as files of the client log do`,
+        { hint: "choose another name" },
+      );
+    }
     taken.set(path, key);
   }
 }

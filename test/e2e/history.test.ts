@@ -193,3 +193,11 @@ test.skipIf(!JQ)(
     expect(end).toBe("");
   },
 );
+
+test("the name of a file of the client log's own is refused before anything is written", async () => {
+  await using setup = await newSignedSetup({ server: 'history_path = "dynip.json.silent"' });
+  const { exitCode, stderr } = await dynip(["serve", setup.config]);
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 3 });
+  expect(stderr).toContain("history_path in [server] begins with client_log_path and a dot");
+  expect((await readdir(setup.path)).sort()).toEqual(["dynip.toml"]);
+});
