@@ -312,22 +312,25 @@ onLinux("a command", () => {
     ["may not be run", "FOLDER/plain", "permission denied"],
     ["is no program", "FOLDER/junk", ""],
     ["is a folder", "FOLDER", "permission denied"],
-  ])("that %s is said once, and the server goes on", async (_, program, reason) => {
-    await using setup = await newNotified("");
-    await writeFile(setup.file("plain"), "#!/bin/sh\n", { mode: 0o644 });
-    await writeFile(setup.file("junk"), "\x7fELF junk", { mode: 0o755 });
-    const path = JSON.stringify(program.replace("FOLDER", setup.path));
-    await writeFile(setup.config, `${await readFile(setup.config, "utf8")}command = [${path}]\n`);
-    await using server = await serve([setup.config]);
-    await report(server, "nas");
-    await server.said("Cannot tell by command");
-    await report(server, "nas", "127.0.0.2");
-    await report(server, "nas", "127.0.0.3");
-    const { exitCode, stderr } = await server.stop();
-    expect(exitCode).toBe(0);
-    expect(stderr.match(/Cannot tell by command/g)).toHaveLength(1);
-    expect(stderr).toContain(`it cannot be started: ${reason}`);
-  });
+  ])(
+    "that %s: why it cannot be started is said once, and the server goes on",
+    async (_, program, reason) => {
+      await using setup = await newNotified("");
+      await writeFile(setup.file("plain"), "#!/bin/sh\n", { mode: 0o644 });
+      await writeFile(setup.file("junk"), "\x7fELF junk", { mode: 0o755 });
+      const path = JSON.stringify(program.replace("FOLDER", setup.path));
+      await writeFile(setup.config, `${await readFile(setup.config, "utf8")}command = [${path}]\n`);
+      await using server = await serve([setup.config]);
+      await report(server, "nas");
+      await server.said("Cannot tell by command");
+      await report(server, "nas", "127.0.0.2");
+      await report(server, "nas", "127.0.0.3");
+      const { exitCode, stderr } = await server.stop();
+      expect(exitCode).toBe(0);
+      expect(stderr.match(/Cannot tell by command/g)).toHaveLength(1);
+      expect(stderr).toContain(`it cannot be started: ${reason}`);
+    },
+  );
 
   test("that fails: its last line is in the log, on one line, and no secret", async () => {
     await using setup = await newNotified("");

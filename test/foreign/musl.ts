@@ -36,7 +36,7 @@ await runWrapped({
   leftOut: [
     ...NAMES_THE_EXECUTABLE,
     {
-      name: "takes the addresses that the README's script sends it",
+      name: "takes the addresses that the script of NOTICES.md sends it",
       count: 1,
       why: "nsupdate inherits LD_LIBRARY_PATH, and needs all of libstdc++",
     },
