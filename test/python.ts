@@ -1,4 +1,8 @@
-/** Python's parsers, for tests that another program can read what dynip writes. */
+/**
+ * Python, for tests that another program can read what dynip writes, and speaks its protocol: the second
+ * implementation in test/second/.
+ */
+import { join } from "node:path";
 
 /** Python 3 with its standard library; undefined where there is none. */
 export const PYTHON = ["python3", "python"].find((name) => {
@@ -19,4 +23,13 @@ export async function parseWithPython(code: string, input: string | Uint8Array):
   });
   if (run.exitCode !== 0) throw new Error(run.stderr.toString());
   return JSON.parse(run.stdout.toString());
+}
+
+/** Starts the second implementation of the protocol; it ends within 20 seconds. */
+export function startSecondImplementation(...args: string[]) {
+  return Bun.spawn([PYTHON!, join(import.meta.dir, "second", "dynip1.py"), ...args], {
+    stdin: "pipe",
+    stdout: "pipe",
+    timeout: 20_000,
+  });
 }

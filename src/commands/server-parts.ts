@@ -19,7 +19,10 @@ export interface ServerParts extends DoorParts {
   signing: (Signing & { keyOf: (name: string) => Uint8Array }) | undefined;
 }
 
-/** Builds the part of the server behind the doors. Listeners to changes subscribe here. */
+/**
+ * Builds it. The log is told of changes here; what the configuration asks for beside it subscribes in
+ * serve.ts.
+ */
 export function makeParts(
   server: ServerConfig,
   secret: Uint8Array | undefined,

@@ -123,7 +123,7 @@ export class Watch {
   }
 
   /**
-   * Looks at the hosts. To be called every few seconds: see {@link TICK_MS}.
+   * Looks at the hosts. To be called every {@link tickOf} milliseconds.
    * @param time milliseconds since 1970, UTC
    * @param isFree whether a digest can be told now; otherwise the open window stays open
    * @returns what to tell now; {@link told} takes it as told

@@ -3,6 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 
 import { runProcess } from "../processes.ts";
+import { PYTHON, startSecondImplementation, WITHOUT_PYTHON } from "../python.ts";
 import { receiver } from "../temporary.ts";
 import { TEST_MS } from "../waiting.ts";
 import {
@@ -355,20 +356,12 @@ describe("the server", () => {
   });
 });
 
-const python = Bun.which("python3") ?? Bun.which("python");
-const startPeer = (...args: string[]) =>
-  Bun.spawn([python!, `${import.meta.dir}/../second/dynip1.py`, ...args], {
-    stdin: "pipe",
-    stdout: "pipe",
-    timeout: 20_000,
-  });
-
-describe.skipIf(python === null)("a second implementation, in Python", () => {
+describe.skipIf(!PYTHON)(`a second implementation, in Python${WITHOUT_PYTHON}`, () => {
   test("is answered by our server", async () => {
     await using known = await newKnowing();
     const ask = async (name: string, ...as: string[]) => {
       const where = ["--port", String(known.port), "--timeout", "5"];
-      const run = startPeer("find", ...where, "--find", name, ...as);
+      const run = startSecondImplementation("find", ...where, "--find", name, ...as);
       const text = await run.stdout.text();
       return [await run.exited, JSON.parse(text)];
     };
@@ -388,7 +381,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
 
   test("answers our client", async () => {
     await using known = await newKnowing();
-    const second = startPeer("serve", "--secret", SECRET, "--reader", "phone");
+    const second = startSecondImplementation("serve", "--secret", SECRET, "--reader", "phone");
     try {
       const reader = second.stdout.pipeThrough(new TextDecoderStream()).getReader();
       const { port } = JSON.parse((await reader.read()).value!);

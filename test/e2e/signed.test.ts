@@ -5,6 +5,7 @@ import { chmod, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promi
 import { describeDuration } from "../../src/config/duration.ts";
 import { encodeKey } from "../../src/protocol/message.ts";
 import { bind } from "../../src/system/udp.ts";
+import { PYTHON, startSecondImplementation, WITHOUT_PYTHON } from "../python.ts";
 import { receiver, sendDatagrams } from "../temporary.ts";
 import { eventually, TEST_MS } from "../waiting.ts";
 import {
@@ -389,17 +390,9 @@ describe("dynip serve", () => {
   });
 });
 
-const python = Bun.which("python3") ?? Bun.which("python");
-const startPeer = (...args: string[]) =>
-  Bun.spawn([python!, `${import.meta.dir}/../second/dynip1.py`, ...args], {
-    stdin: "pipe",
-    stdout: "pipe",
-    timeout: 20_000,
-  });
-
-describe.skipIf(python === null)("a second implementation, in Python", () => {
+describe.skipIf(!PYTHON)(`a second implementation, in Python${WITHOUT_PYTHON}`, () => {
   test("agrees on the test vectors", async () => {
-    const run = startPeer("vectors", `${import.meta.dir}/../vectors.json`);
+    const run = startSecondImplementation("vectors", `${import.meta.dir}/../vectors.json`);
     expect(await run.stdout.text()).toStartWith("ok: ");
     expect(await run.exited).toBe(0);
   });
@@ -412,7 +405,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     await using setup = await newSignedSetup();
     await using server = await serve([setup.config]);
     const args = ["--port", String(server.port), "--name", "py", "--secret", SECRET];
-    const run = startPeer("ping", ...args, "--clock", clock);
+    const run = startSecondImplementation("ping", ...args, "--clock", clock);
     expect(JSON.parse(await run.stdout.text())).toMatchObject({
       acknowledged: true,
       address: "127.0.0.1",
@@ -435,7 +428,13 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
     "acknowledges our client, its own clock %s, which our client says",
     async (_which, clock, words) => {
       await using setup = await newSignedSetup();
-      const server = startPeer("serve", "--secret", SECRET, "--clock", String(clock * 1_000_000));
+      const server = startSecondImplementation(
+        "serve",
+        "--secret",
+        SECRET,
+        "--clock",
+        String(clock * 1_000_000),
+      );
       try {
         const { port } = JSON.parse(await readLines(server.stdout)());
         const text = await readFile(setup.config, "utf8");
@@ -453,7 +452,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
 
   test("acknowledges our client, and not one with another secret", async () => {
     await using setup = await newSignedSetup();
-    const server = startPeer("serve", "--secret", SECRET);
+    const server = startSecondImplementation("serve", "--secret", SECRET);
     try {
       const lines = readLines(server.stdout);
       const { port } = JSON.parse(await lines());
@@ -477,7 +476,7 @@ describe.skipIf(python === null)("a second implementation, in Python", () => {
 describe.skipIf(process.platform === "darwin")("the server's rule", () => {
   type Start = () => Promise<{ port: number } & AsyncDisposable>;
   const servers: [string, Start][] = [["ours", startOurs]];
-  if (python !== null) servers.push(["the second implementation", startSecond]);
+  if (PYTHON) servers.push(["the second implementation", startSecond]);
 
   describe.each(servers)("of %s", (_which, start) => {
     test("an answer to a challenge is worth nothing once a newer ping was accepted", async () => {
@@ -540,7 +539,7 @@ describe.skipIf(process.platform === "darwin")("the server's rule", () => {
   }
 
   async function startSecond() {
-    const server = startPeer("serve", "--secret", SECRET);
+    const server = startSecondImplementation("serve", "--secret", SECRET);
     const { port } = JSON.parse(await readLines(server.stdout)());
     return {
       port: port as number,
